@@ -1,0 +1,71 @@
+"""Intervals and paired differences: every number in a table carries one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+
+def normal_quantile(level: float) -> float:
+    """Return z such that a standard normal lies in [-z, z] with probability `level`, e.g. 1.96 for 0.95."""
+    return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the Wilson score interval of a proportion; (0, 1) without trials.
+
+    Source: Wilson 1927; recommended over the Wald interval by Brown, Cai and DasGupta 2001.
+    """
+    if trials == 0:
+        return 0.0, 1.0
+    z = normal_quantile(level)
+    p = successes / trials
+    centre = (p + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials)) / (1 + z * z / trials)
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == trials else min(1.0, centre + half)
+    return low, high
+
+
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float, float]:
+    """Return mean, low and high of a sample by the normal approximation; low = high = mean for one value."""
+    data = np.asarray(values, dtype=np.float64)
+    if data.size == 0:
+        return 0.0, 0.0, 0.0
+    mean = float(data.mean())
+    half = normal_quantile(level) * float(data.std(ddof=1)) / math.sqrt(data.size) if data.size > 1 else 0.0
+    return mean, mean - half, mean + half
+
+
+def paired_difference(
+    after: Sequence[float],
+    before: Sequence[float],
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+    resamples: int = 4000,
+) -> tuple[float, float, float]:
+    """Return mean(after - before) over the same items with a bootstrap percentile interval.
+
+    Items are resampled together, so what the two share (the hardness of an item) cancels.
+
+    Raises:
+        ValueError: The two have different lengths.
+    """
+    if len(after) != len(before):
+        raise ValueError(
+            f"paired_difference: got {len(after)} and {len(before)} values; expected equally many"
+        )
+    delta = np.asarray(after, dtype=np.float64) - np.asarray(before, dtype=np.float64)
+    if delta.size == 0:
+        return 0.0, 0.0, 0.0
+    values, counts = np.unique(delta, return_counts=True)
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(delta.size, counts / delta.size, size=resamples)
+    means = draws @ values / delta.size
+    tail = (1 - level) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(delta.mean()), float(low), float(high)

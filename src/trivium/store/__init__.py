@@ -1,0 +1,1 @@
+"""The run folder: atomic tables, fingerprints, the shard ledger, lineage and executors."""

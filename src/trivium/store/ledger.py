@@ -1,0 +1,85 @@
+"""The shard ledger: work is cut into shards, each finished shard is kept, a rerun does only the rest.
+
+Results are joined in shard order, so the output is the same for any number of workers and after any kill.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from trivium.store.executors.local import as_finished
+from trivium.store.files import read_parquet, write_json, write_parquet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from trivium.store.run import StageDir
+
+Shard = TypeVar("Shard")
+
+
+def run_shards(
+    stage: StageDir,
+    name: str,
+    function: Callable[[Shard], Mapping[str, pa.Table]],
+    shards: Sequence[Shard],
+    *,
+    workers: int | None = None,
+    label: str = "",
+) -> dict[str, pa.Table]:
+    """Run `function` on every shard that is not done yet and return its tables joined in shard order.
+
+    Args:
+        stage: The stage folder; results lie in its scratch folder until the stage finishes.
+        name: Name of this piece of work within the stage.
+        function: Module-level callable (or a `functools.partial` of one); returns table name -> table.
+        shards: Picklable values, in a fixed order.
+        workers: Processes; the stage's own number when None.
+        label: Text of the progress bar.
+
+    Returns:
+        Table name -> rows of all shards, in shard order.
+    """
+    folder = stage.scratch / name
+    folder.mkdir(parents=True, exist_ok=True)
+    done = [_done_path(folder, index).exists() for index in range(len(shards))]
+    waiting = [index for index, finished in enumerate(done) if not finished]
+    keep = functools.partial(_run_one, function, folder)
+    with stage.progress(label or name, total=len(shards), unit="shards") as bar:
+        bar.advance(len(shards) - len(waiting))
+        count = min(workers or stage.workers, max(1, len(waiting)))
+        for _ in as_finished(keep, [(index, shards[index]) for index in waiting], count):
+            bar.advance(1)
+    return _join(folder, len(shards))
+
+
+def _run_one(function: Callable[[Any], Mapping[str, Any]], folder: Path, job: tuple[int, Any]) -> int:
+    index, shard = job
+    started = time.perf_counter()
+    tables = function(shard)
+    target = folder / f"{index:06d}"
+    shutil.rmtree(target, ignore_errors=True)
+    for table_name, table in tables.items():
+        write_parquet(target / f"{table_name}.parquet", table)
+    rows = {table_name: table.num_rows for table_name, table in tables.items()}
+    write_json(_done_path(folder, index), {"rows": rows, "seconds": round(time.perf_counter() - started, 3)})
+    return index
+
+
+def _done_path(folder: Path, index: int) -> Path:
+    return folder / f"{index:06d}.done.json"
+
+
+def _join(folder: Path, count: int) -> dict[str, pa.Table]:
+    import pyarrow as pa
+
+    parts: dict[str, list[pa.Table]] = {}
+    for index in range(count):
+        for path in sorted((folder / f"{index:06d}").glob("*.parquet")):
+            parts.setdefault(path.stem, []).append(read_parquet(path))
+    return {name: pa.concat_tables(tables).combine_chunks() for name, tables in parts.items()}

@@ -196,7 +196,7 @@ def row_id(step: str, parents: Sequence[str], content: str | bytes) -> str:
 
 
 @functools.cache
-def schema_of(cls: type) -> pa.Schema:
+def schema_of(cls: Any) -> pa.Schema:
     """Return the Arrow schema of a record class, one field per dataclass field, in order."""
     import pyarrow as pa
 
@@ -229,7 +229,7 @@ def from_table(cls: type[Row], table: pa.Table) -> list[Row]:
 
 
 @functools.cache
-def _field_hints(cls: type) -> list[tuple[str, Any]]:
+def _field_hints(cls: Any) -> list[tuple[str, Any]]:
     hints = typing.get_type_hints(cls)
     return [(field.name, hints[field.name]) for field in dataclasses.fields(cls)]
 

@@ -32,7 +32,11 @@ def write_atomic(path: Path, writer: Callable[[Path], None]) -> Path:
 
 def write_text(path: Path, text: str) -> Path:
     """Write UTF-8 text atomically."""
-    return write_atomic(path, lambda target: target.write_text(text, encoding="utf-8") and None)
+
+    def writer(target: Path) -> None:
+        target.write_text(text, encoding="utf-8")
+
+    return write_atomic(path, writer)
 
 
 def write_json(path: Path, value: Any) -> Path:

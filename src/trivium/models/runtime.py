@@ -1,0 +1,184 @@
+"""The process that trains or samples: threads, memory allocator, device and ranks.
+
+Measured on small models (docs/decisions.md): more than one thread a process slows a shared machine down
+by an order of magnitude, and glibc's default allocator spends half of a training step on page faults.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trivium.errors import ResourceError
+
+if TYPE_CHECKING:
+    import torch
+
+SETTINGS = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
+    "MALLOC_TOP_PAD_": str(256 << 20),
+}
+"""Environment under which every Trivium process starts; read by libraries when they load, so set before."""
+
+# glibc malloc.h: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX; mallopt takes C ints.
+_MALLOPT = ((-1, 2**31 - 1), (-2, 256 << 20), (-4, 0))
+_PR_SET_PDEATHSIG = 1
+
+
+def missing_settings(environ: dict[str, str]) -> dict[str, str]:
+    """The settings that an environment does not have yet; what the user set himself is left alone."""
+    return {name: value for name, value in SETTINGS.items() if name not in environ}
+
+
+def reexec_with_settings() -> None:
+    """Start this program again with the settings in place, once; does nothing when they are there.
+
+    Call before torch is imported, from the command line only: it replaces the process.
+    """
+    missing = missing_settings(dict(os.environ))
+    if missing and "torch" not in sys.modules:
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **missing})
+
+
+def settle(threads: int = 1) -> None:
+    """Give the running process the settings as far as that is possible without a restart."""
+    import torch
+
+    for name, value in missing_settings(dict(os.environ)).items():
+        os.environ[name] = value
+    torch.set_num_threads(threads)
+    keep_memory()
+
+
+def keep_memory() -> None:
+    """Tell glibc to keep freed memory instead of handing it back after every step; elsewhere do nothing."""
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # musl has none
+        for option, value in _MALLOPT:
+            mallopt(option, value)
+
+
+def pick_device(name: str = "cpu") -> torch.device:
+    """The torch device called `name`; `auto` takes a GPU when there is one.
+
+    Raises:
+        ResourceError: A GPU is asked for and there is none.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ResourceError(f"device {name}: this machine has no usable GPU; use device=cpu or device=auto.")
+    return torch.device(name)
+
+
+def die_with_parent() -> None:
+    """Kill this process when the one that started it ends, however it ends (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == 1:
+            os._exit(1)  # the parent died before the call above
+
+
+def run_ranks(function: Callable[..., Any], ranks: int, rendezvous: Path, args: Sequence[Any] = ()) -> Any:
+    """Call `function(rank, *args)` in `ranks` processes that can talk through torch.distributed.
+
+    Rank 0 is the calling process, so it may show progress; the others are spawned with one thread each and
+    die with it. With one rank nothing is spawned and no process group is made.
+
+    Args:
+        function: A module-level function; the same on every rank.
+        ranks: Number of processes.
+        rendezvous: A path on a local disk; the file is made and removed here.
+        args: Picklable arguments.
+
+    Returns:
+        What rank 0 returned.
+
+    Raises:
+        ResourceError: Another rank failed or was killed.
+    """
+    settle()
+    if ranks == 1:
+        return function(0, *args)
+    rendezvous.unlink(missing_ok=True)
+    context = multiprocessing.get_context("spawn")
+    others = [
+        context.Process(target=_serve_rank, args=(function, rank, ranks, rendezvous, args), daemon=True)
+        for rank in range(1, ranks)
+    ]
+    for process in others:
+        process.start()
+    try:
+        return _join_group(function, 0, ranks, rendezvous, args)
+    except RuntimeError as error:
+        _raise_if_lost(others, error)
+        raise
+    finally:
+        _stop(others)
+        rendezvous.unlink(missing_ok=True)
+
+
+def average_(flat: torch.Tensor) -> None:
+    """Replace a tensor by its mean over all ranks; every rank ends with the same bits."""
+    import torch.distributed as dist
+
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        dist.all_reduce(flat)
+        flat /= dist.get_world_size()
+
+
+def _serve_rank(function: Callable[..., Any], rank: int, ranks: int, rendezvous: Path, args: Any) -> None:
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for rank 0, which ends the others
+    settle()
+    _join_group(function, rank, ranks, rendezvous, args)
+
+
+def _join_group(
+    function: Callable[..., Any], rank: int, ranks: int, rendezvous: Path, args: Sequence[Any]
+) -> Any:
+    import torch.distributed as dist
+
+    if sys.platform == "linux":
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=ranks)
+    try:
+        return function(rank, *args)
+    finally:
+        dist.destroy_process_group()
+
+
+def _raise_if_lost(others: Sequence[BaseProcess], error: RuntimeError) -> None:
+    for process in others:
+        process.join(timeout=2)
+    lost = [index for index, process in enumerate(others, start=1) if process.exitcode]
+    if lost:
+        raise ResourceError(
+            f"training: rank {lost[0]} ended with code {others[lost[0] - 1].exitcode} "
+            "(memory, or an error printed above); run again, the run resumes."
+        ) from error
+
+
+def _stop(others: Sequence[BaseProcess]) -> None:
+    for process in others:
+        process.join(timeout=10)
+        if process.is_alive():
+            process.kill()
+            process.join()

@@ -1,0 +1,1 @@
+"""Train: tokens in, standard checkpoints out; pretraining, midtraining, fine-tuning and preferences."""

@@ -8,7 +8,6 @@ text to be tokenised again.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import types
 import typing
@@ -195,7 +194,6 @@ def row_id(step: str, parents: Sequence[str], content: str | bytes) -> str:
     return digest.hexdigest()
 
 
-@functools.cache
 def schema_of(cls: Any) -> pa.Schema:
     """Return the Arrow schema of a record class, one field per dataclass field, in order."""
     import pyarrow as pa
@@ -228,10 +226,15 @@ def from_table(cls: type[Row], table: pa.Table) -> list[Row]:
     ]
 
 
-@functools.cache
+_HINTS: dict[type, list[tuple[str, Any]]] = {}
+"""Field hints by class: reading annotations is slow and classes do not change."""
+
+
 def _field_hints(cls: Any) -> list[tuple[str, Any]]:
-    hints = typing.get_type_hints(cls)
-    return [(field.name, hints[field.name]) for field in dataclasses.fields(cls)]
+    if cls not in _HINTS:
+        hints = typing.get_type_hints(cls)
+        _HINTS[cls] = [(field.name, hints[field.name]) for field in dataclasses.fields(cls)]
+    return _HINTS[cls]
 
 
 def _arrow_type(hint: Any) -> Any:

@@ -1,0 +1,83 @@
+"""Verified arithmetic: one or two operations on numbers of one to three digits, with a worked solution."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+from trivium.problems import solutions
+from trivium.problems.word import LARGEST, METHOD_SHARES, held_out
+from trivium.records import Question, row_id
+
+_ASKED = {
+    "train": (
+        "What is {e}?",
+        "Compute {e}.",
+        "Work out {e}.",
+        "{e} = ?",
+        "Find the value of {e}.",
+        "How much is {e}?",
+        "Solve {e}.",
+        "Tell me {e}.",
+    ),
+    "contest": ("What do you get from {e}?", "Give the value of {e}.", "Now compute {e}."),
+}
+
+
+def make(
+    seed: int, count: int, *, split: str = "train", method_shares: Mapping[str, float] = METHOD_SHARES
+) -> list[Question]:
+    """Return `count` distinct verified arithmetic questions.
+
+    Args:
+        seed: decides every question; the same seed gives the same list.
+        count: how many.
+        split: `train`, `exam` (same wordings, other numbers) or `contest` (other wordings and numbers).
+        method_shares: relative weight of each method of `solutions.METHODS` in the worked solutions.
+    """
+    rng = random.Random(f"arithmetic-{split}-{seed}")
+    found: dict[str, Question] = {}
+    while len(found) < count:
+        question = _question(rng, split, method_shares)
+        if question is not None:
+            found.setdefault(question.prompt, question)
+    return list(found.values())
+
+
+def _question(rng: random.Random, split: str, shares: Mapping[str, float]) -> Question | None:
+    start, operations = _expression(rng)
+    values = solutions.results(start, operations)
+    if not all(0 <= value <= LARGEST for value in values):
+        return None
+    if held_out(repr((start, operations))) != (split != "train"):
+        return None
+    expression = solutions.merged(start, operations)
+    asked = _ASKED["contest" if split == "contest" else "train"]
+    index = rng.randrange(len(asked))
+    prompt = asked[index].format(e=expression)
+    method = rng.choices(list(shares), weights=list(shares.values()))[0]
+    solution = solutions.solve(start, operations, method)
+    wrong = solutions.errors_in(solution, values[-1])
+    assert not wrong and solutions.evaluate(expression) == values[-1], (prompt, solution, wrong)
+    return Question(
+        id=row_id("problems.arithmetic", [], prompt),
+        prompt=prompt,
+        answer=str(values[-1]),
+        verifier="number",
+        skill="arithmetic",
+        difficulty=len(operations),
+        template=f"{'contest ' if split == 'contest' else ''}ask{index}",
+        solution=solution,
+        method=method,
+    )
+
+
+def _expression(rng: random.Random) -> tuple[int, list[solutions.Operation]]:
+    """Draw a starting number and one or two operations; sums up to three digits, products by one digit."""
+    start = rng.randint(1, 10 ** rng.randint(1, 3) - 1)
+    operations: list[solutions.Operation] = []
+    for _ in range(rng.randint(1, 2)):
+        sign = rng.choice("++--*")
+        digits = rng.randint(1, 3)
+        operations.append((sign, rng.randint(2, 9) if sign == "*" else rng.randint(1, 10**digits - 1)))
+    return start, operations

@@ -1,0 +1,139 @@
+"""The verbs that run stages: run, report, and one a step of the recipe."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trivium.cli import verbs
+from trivium.errors import ConfigError, DataError, ResourceError
+
+if TYPE_CHECKING:
+    from trivium.recipe import Recipe
+
+HOME = Path(__file__).resolve().parents[3]
+"""The checkout: recipes, tests and docs lie here."""
+
+STEPS: dict[type[verbs.StageVerb], tuple[str, ...]] = {
+    verbs.CurateVerb: ("curate",),
+    verbs.SynthesizeVerb: ("items", "synthesize"),
+    verbs.DecontaminateVerb: ("decontaminate",),
+    verbs.MixVerb: ("tokenize", "mix"),
+    verbs.TrainVerb: ("pretrain", "midtrain"),
+    verbs.PivotVerb: ("pivotal",),
+    verbs.AlignVerb: ("sft_data", "sft", "dpo1", "judge", "dpo2"),
+    verbs.EvaluateVerb: ("evaluate",),
+}
+"""Stage verb -> the stages it stands for, first to last."""
+
+
+def run_recipe(command: verbs.RunVerb) -> int:
+    """Run a recipe and say where the results are."""
+    recipe = load(command.recipe, command.settings)
+    return walk(recipe, run_folder(recipe, command.out), command.start, command.until, command.workers)
+
+
+def run_step(command: verbs.StageVerb) -> int:
+    """Run a recipe up to one step, or that step alone."""
+    recipe = load(command.recipe, command.settings)
+    step = STEPS[type(command)]
+    ours = [stage for stage in step if stage in recipe.stages]
+    if not ours:
+        raise ConfigError(
+            f"{recipe.name}: got a recipe without {' or '.join(step)}; "
+            f"expected one of its stages: {', '.join(recipe.stages)}."
+        )
+    if command.only and command.start:
+        raise ConfigError("--only and --from: got both; expected one, --only is --from this step.")
+    start = ours[0] if command.only else command.start
+    return walk(recipe, run_folder(recipe, command.out), start, ours[-1], command.workers)
+
+
+def report(command: verbs.ReportVerb) -> int:
+    """Write a run's report anew from what is on disk."""
+    from trivium import pipeline
+    from trivium import recipe as recipes
+    from trivium.store.run import Run
+
+    run = Run.open(command.run)
+    pipeline.run(recipes.load(run.path / "recipe.json"), run.path, start="report", stop="report")
+    page = report_page(run.path)
+    if page is None:
+        raise DataError(
+            f"{run.path}: got no page from the report stage; expected report.html, run the recipe."
+        )
+    print(page)
+    return 0
+
+
+def load(name: str, settings: tuple[str, ...] = ()) -> Recipe:
+    """Read a recipe by file or by name, with the settings of the command line."""
+    from trivium import recipe
+
+    return recipe.load_with(recipe_path(name), settings)
+
+
+def recipe_path(name: str) -> Path:
+    """Find a recipe: a path as it stands, else a name in ./recipes or in the checkout's recipes."""
+    if "/" not in name and not name.endswith((".py", ".json")):
+        for folder in (Path("recipes"), HOME / "recipes"):
+            if (folder / f"{name}.py").exists():
+                return folder / f"{name}.py"
+    if not Path(name).exists() and (HOME / name).exists():
+        return HOME / name
+    return Path(name)
+
+
+def run_folder(recipe: Recipe, out: str | None) -> Path:
+    """Return the run folder, or say in one sentence why it cannot be written to."""
+    folder = Path(out) if out else Path("runs") / recipe.name
+    nearest = folder
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not os.access(nearest, os.W_OK):
+        raise ResourceError(
+            f"{nearest}: got a folder that cannot be written to; expected room for {folder}. "
+            "Choose another with --out."
+        )
+    return folder
+
+
+def walk(recipe: Recipe, folder: Path, start: str | None, stop: str | None, workers: int | None) -> int:
+    """Run the stages and print what to look at next."""
+    from trivium import pipeline
+
+    if workers is not None and workers < 1:
+        raise ConfigError(f"--workers: got {workers}; expected 1 or more.")
+    run = pipeline.run(recipe, folder, start=start, stop=stop, workers=workers)
+    print(f"run     {run.path}")
+    if (page := report_page(run.path)) is not None:
+        print(f"report  {page}")
+    if any((path / "model").is_dir() for path in run.finished().values()):
+        print(f"talk    ./trivium chat {shlex.quote(str(run.path))}")
+    return 0
+
+
+def report_page(run: Path) -> Path | None:
+    """Return a run's report page: at its root, else in the report stage's folder."""
+    found = [run / "report.html", *sorted(run.glob("*-report/*.html"))]
+    return next((page for page in found if page.exists()), None)
+
+
+def resume_command(command: verbs.RunVerb | verbs.StageVerb) -> str:
+    """Return the command that goes on where this one was stopped.
+
+    Without --from: the stage that was cut short goes on with its partial work instead of starting anew.
+    """
+    name = next(name for name, cls in verbs.VERBS.items() if cls is type(command))
+    words = ["./trivium", name, command.recipe]
+    for setting in command.settings:
+        words += ["--set", setting]
+    if command.out:
+        words += ["--out", command.out]
+    if isinstance(command, verbs.RunVerb) and command.until:
+        words += ["--until", command.until]
+    if command.workers:
+        words += ["--workers", str(command.workers)]
+    return shlex.join(words)

@@ -1,0 +1,204 @@
+"""What can be typed: one dataclass a verb. tyro makes the parser and the help from the fields and docstrings.
+
+Only the standard library and tyro are imported, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+RecipeArg = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
+RunArg = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+Settings = Annotated[
+    tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="set", metavar="KEY=VALUE")
+]
+StageFrom = Annotated[str | None, tyro.conf.arg(name="from", metavar="STAGE", help_behavior_hint="")]
+StageName = Annotated[str | None, tyro.conf.arg(metavar="STAGE", help_behavior_hint="")]
+Folder = Annotated[str | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="")]
+Count = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
+Text = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]
+DEFAULT_RUN = "runs/pocket"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunVerb:
+    """Run a recipe; stages that have not changed are kept, and a run that was cut short goes on."""
+
+    recipe: RecipeArg
+    """A recipe file, a run's recipe.json, or a name such as pocket."""
+    settings: Settings = ()
+    """Change one field, e.g. --set sft.epochs=2; plan --keys lists them all."""
+    out: Folder = None
+    """Run folder; runs/<name of the recipe> when not given."""
+    start: StageFrom = None
+    """Run this stage and the later ones anew; the earlier ones must be finished."""
+    until: StageName = None
+    """Stop after this stage."""
+    workers: Count = None
+    """Processes for sharded work; the results do not depend on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageVerb:
+    """Run a recipe up to one step; the base of the stage verbs."""
+
+    recipe: RecipeArg
+    """A recipe file, a run's recipe.json, or a name such as pocket."""
+    settings: Settings = ()
+    """Change one field, e.g. --set sft.epochs=2; plan --keys lists them all."""
+    out: Folder = None
+    """Run folder; runs/<name of the recipe> when not given."""
+    start: StageFrom = None
+    """Run this stage and the later ones anew; the earlier ones must be finished."""
+    only: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Take every earlier stage as it is and run this step anew."""
+    workers: Count = None
+    """Processes for sharded work; the results do not depend on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurateVerb(StageVerb):
+    """Stage: organic sources to filtered documents and scored seed passages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesizeVerb(StageVerb):
+    """Stage: seeds to verified problems, rewrites and exercises."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecontaminateVerb(StageVerb):
+    """Stage: remove what overlaps the evaluation items."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixVerb(StageVerb):
+    """Stage: tokens, shares and epochs of every source."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainVerb(StageVerb):
+    """Stage: pretraining and midtraining to the longer context."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PivotVerb(StageVerb):
+    """Stage: search for the tokens that decide between right and wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignVerb(StageVerb):
+    """Stage: fine-tuning and both rounds of preference optimisation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateVerb(StageVerb):
+    """Stage: every checkpoint on the same items, with intervals."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanVerb:
+    """Price a recipe: tokens, mixture, FLOPs, GPU-hours, memory, money. Runs nothing."""
+
+    recipe: RecipeArg
+    """A recipe file, a run's recipe.json, or a name such as phi4."""
+    settings: Settings = ()
+    """Change one field, e.g. --set pretrain.tokens=1000000."""
+    mfu: Annotated[float, tyro.conf.arg(metavar="SHARE")] = 0.4
+    """Share of a GPU's peak that the run reaches; 0.33 to 0.46 are reported for dense models on H100s."""
+    gpus: Annotated[int, tyro.conf.arg(metavar="N")] = 1920
+    """GPUs that share the model and its optimizer; 1,920 trained phi-4."""
+    keys: tyro.conf.FlagCreatePairsOff[bool] = False
+    """List every field that --set can change, with its value, and stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusVerb:
+    """Show a run: which stages are done, partial or out of date, and what they made."""
+
+    run: RunArg = DEFAULT_RUN
+    """Run folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceVerb:
+    """Walk from a row back to the bytes it came from."""
+
+    id: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="ID")]
+    """Id of a row of any table, or the first digits of one."""
+    run: Annotated[str, tyro.conf.arg(metavar="RUN")] = DEFAULT_RUN
+    """Run folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportVerb:
+    """Write a run's report anew and print where it is."""
+
+    run: RunArg = DEFAULT_RUN
+    """Run folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatVerb:
+    """Talk to a trained model in the terminal."""
+
+    model: RunArg = DEFAULT_RUN
+    """Run folder (its last checkpoint answers) or a Hugging Face model folder."""
+    stage: StageName = None
+    """Talk to the checkpoint of this stage of the run instead."""
+    say: Text = None
+    """Ask this once, print the reply and stop."""
+    temperature: Annotated[float, tyro.conf.arg(metavar="T")] = 0.0
+    """0 always takes the likeliest token; above 0 replies are drawn."""
+    seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
+    """Seed of drawn replies."""
+    max_tokens: Annotated[int, tyro.conf.arg(metavar="N")] = 256
+    """Longest reply, in tokens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffVerb:
+    """Compare two runs or recipes: changed fields and changed results."""
+
+    before: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="A")]
+    """Run folder or recipe."""
+    after: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="B")]
+    """Run folder or recipe."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorVerb:
+    """Check this machine and say how to mend what is missing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestVerb:
+    """Run the test suite; what follows the verb goes to pytest, e.g. test -k ledger."""
+
+    arguments: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PYTEST-OPTION")] = ()
+    """Options and paths for pytest."""
+
+
+VERBS: dict[str, type] = {
+    "run": RunVerb,
+    "plan": PlanVerb,
+    "status": StatusVerb,
+    "report": ReportVerb,
+    "trace": TraceVerb,
+    "chat": ChatVerb,
+    "diff": DiffVerb,
+    "doctor": DoctorVerb,
+    "test": TestVerb,
+    "curate": CurateVerb,
+    "synthesize": SynthesizeVerb,
+    "decontaminate": DecontaminateVerb,
+    "mix": MixVerb,
+    "train": TrainVerb,
+    "pivot": PivotVerb,
+    "align": AlignVerb,
+    "evaluate": EvaluateVerb,
+}
+"""Verb -> its dataclass, in the order of the help."""

@@ -1,0 +1,1 @@
+"""Extraction: from the bytes of a web page to its main text as Markdown."""

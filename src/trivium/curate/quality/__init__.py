@@ -1,0 +1,1 @@
+"""Quality: heuristics with reasons, outliers, language, and a small trained classifier."""

@@ -1,0 +1,168 @@
+"""The one door to a model: cache, budget, admission and retries around any backend."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from trivium.llm.admission import Admission, AdmissionConfig
+from trivium.llm.budget import Budget
+from trivium.llm.cache import CallCache
+from trivium.llm.calls import Backend, Overloaded, Reply, Request, Unavailable, call_key
+
+REFUSED = Reply(finish="budget", error="budget: the token budget is spent")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetryConfig:
+    """How often and how long to try again."""
+
+    attempts: int = 6
+    """Tries for a passing failure (5xx, lost connection)."""
+    overloads: int = 40
+    """Tries for 429; more, because the endpoint says that it lives."""
+    base_seconds: float = 0.5
+    """First wait; doubled each time, with jitter between half and the whole of it."""
+    longest_seconds: float = 20.0
+
+
+def ask(
+    requests: Sequence[Request],
+    backend: Backend,
+    cache: CallCache | None = None,
+    budget: Budget | None = None,
+    *,
+    retry: RetryConfig | None = None,
+    admission: AdmissionConfig | None = None,
+    on_reply: Callable[[], None] | None = None,
+) -> list[Reply]:
+    """Return one reply for each request, in order; the backend stays usable.
+
+    A request over the budget gets a reply with finish `budget`; one that failed for good has its `error` set.
+    `on_reply` is called after every reply, for progress bars.
+    """
+    return asyncio.run(
+        ask_async(requests, backend, cache, budget, retry=retry, admission=admission, on_reply=on_reply)
+    )
+
+
+async def ask_async(
+    requests: Sequence[Request],
+    backend: Backend,
+    cache: CallCache | None = None,
+    budget: Budget | None = None,
+    *,
+    retry: RetryConfig | None = None,
+    admission: AdmissionConfig | None = None,
+    on_reply: Callable[[], None] | None = None,
+) -> list[Reply]:
+    """Do what `ask` does, inside a running event loop."""
+    caller = _Caller(
+        backend, cache, retry or RetryConfig(), Admission(backend.concurrency, admission), on_reply
+    )
+    tasks: list[asyncio.Task[Reply] | None] = []
+    oldest = 0
+    try:
+        for request in requests:
+            while budget is not None and budget.must_wait(request):
+                oldest = await _settle_next(tasks, oldest, budget)
+            if budget is not None and not budget.admit(request):
+                tasks.append(None)
+                continue
+            tasks.append(asyncio.create_task(caller.reply(request)))
+        while budget is not None and oldest < len(tasks):
+            oldest = await _settle_next(tasks, oldest, budget)
+        return [REFUSED if task is None else await task for task in tasks]
+    finally:
+        await _cancel(tasks)
+        await backend.release()
+
+
+async def _settle_next(tasks: Sequence[asyncio.Task[Reply] | None], oldest: int, budget: Budget) -> int:
+    """Settle the oldest request that was admitted and not yet settled; return the index after it."""
+    while oldest < len(tasks):
+        task = tasks[oldest]
+        oldest += 1
+        if task is not None:
+            budget.settle(await task)
+            break
+    return oldest
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[Reply] | None]) -> None:
+    """Leave no task behind when an error or Ctrl-C ends the loop early."""
+    left = [task for task in tasks if task is not None and not task.done()]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+
+class _Caller:
+    """One backend with its cache and its admission."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        cache: CallCache | None,
+        retry: RetryConfig,
+        admission: Admission,
+        on_reply: Callable[[], None] | None,
+    ) -> None:
+        self.backend = backend
+        self.cache = cache
+        self.retry = retry
+        self.admission = admission
+        self.on_reply = on_reply
+        # Identical requests under way share one call, which the cache alone could not promise.
+        self.running: dict[tuple[str, int], asyncio.Task[Reply]] = {}
+
+    async def reply(self, request: Request) -> Reply:
+        key = call_key(self.backend.identity, request)
+        stored = self.cache.get(key, request.max_tokens) if self.cache is not None else None
+        reply = stored if stored is not None else await self._shared(key, request)
+        if self.on_reply is not None:
+            self.on_reply()
+        return reply
+
+    async def _shared(self, key: str, request: Request) -> Reply:
+        call = (key, request.max_tokens)
+        if call not in self.running:
+            self.running[call] = asyncio.create_task(self._paid(key, request))
+        return await self.running[call]
+
+    async def _paid(self, key: str, request: Request) -> Reply:
+        reply = await self._with_retries(request)
+        # A bad request stays bad; a passing failure must be asked again by the next run.
+        if self.cache is not None and (not reply.error or reply.error.startswith("bad_request")):
+            self.cache.put(key, request.max_tokens, reply)
+        return reply
+
+    async def _with_retries(self, request: Request) -> Reply:
+        failures = overloads = 0
+        while True:
+            await self.admission.acquire()
+            try:
+                reply = await self.backend.complete(request)
+            except Overloaded as error:
+                overloads += 1
+                await self.admission.release(overloaded=True, retry_after=error.retry_after)
+                if overloads >= self.retry.overloads:
+                    return Reply(finish="error", error=f"unavailable: {error} ({overloads} times)")
+            except Unavailable as error:
+                failures += 1
+                await self.admission.release()
+                if failures >= self.retry.attempts:
+                    return Reply(finish="error", error=f"unavailable: {error} ({failures} times)")
+                await asyncio.sleep(self._wait(failures))
+            except BaseException:
+                await self.admission.release()
+                raise
+            else:
+                await self.admission.release()
+                return reply
+
+    def _wait(self, failures: int) -> float:
+        whole = min(self.retry.longest_seconds, self.retry.base_seconds * 2 ** (failures - 1))
+        return whole * random.uniform(0.5, 1.0)

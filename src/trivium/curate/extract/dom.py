@@ -37,7 +37,9 @@ CERTAIN_NAMES = frozenset(
     "ad ads advert adsense comments commentlist consent cookie cookies disqus gutter headerlink linenos".split()
 )
 """The names that even a page with little text is judged by."""
-BOILERPLATE_ROLES = frozenset(("navigation", "banner", "contentinfo", "complementary", "search", "dialog", "menu"))
+BOILERPLATE_ROLES = frozenset(
+    ("navigation", "banner", "contentinfo", "complementary", "search", "dialog", "menu")
+)
 HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 NAME_PARTS = re.compile(r"[\s_-]+|(?<=[a-z])(?=[A-Z])")
 MATHS_IMAGE = re.compile(r"\b(?:tex|latex|math|mwe-math\S*)\b")
@@ -178,7 +180,9 @@ def _is_hidden(attributes: dict[str, str | None]) -> bool:
     if not attributes:
         return False
     style = attributes.get("style") or ""
-    return "hidden" in attributes or attributes.get("aria-hidden") == "true" or bool(HIDDEN_STYLE.search(style))
+    return (
+        "hidden" in attributes or attributes.get("aria-hidden") == "true" or bool(HIDDEN_STYLE.search(style))
+    )
 
 
 def _is_named_boilerplate(tag: str | None, attributes: dict[str, str | None], by_name: bool) -> bool:
@@ -233,9 +237,7 @@ def _data_table(node: LexborNode) -> list[list[str]]:
     """Return the cells of a table that holds data; an empty list for one that lays out a page."""
     if node.css_first("table table, pre, h1, h2, h3, p + p, ul, form") is not None:
         return []
-    rows = [
-        [_tidy(cell.text()).replace("\n", " ") for cell in row.css("td, th")] for row in node.css("tr")
-    ]
+    rows = [[_tidy(cell.text()).replace("\n", " ") for cell in row.css("td, th")] for row in node.css("tr")]
     rows = [row for row in rows if any(row)]
     width = max((len(row) for row in rows), default=0)
     if len(rows) < 2 or width < 2 or any(len(cell) > 400 for row in rows for cell in row):

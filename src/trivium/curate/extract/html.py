@@ -92,8 +92,12 @@ def is_truncated(page: str) -> bool:
         return False
     if page.rfind("<") > page.rfind(">"):
         return True
-    opened = sum(len(re.findall(rf"<{tag}\b", page, re.IGNORECASE)) for tag in ("div", "table", "ul", "pre", "main"))
-    closed = sum(len(re.findall(rf"</{tag}\s*>", page, re.IGNORECASE)) for tag in ("div", "table", "ul", "pre", "main"))
+    opened = sum(
+        len(re.findall(rf"<{tag}\b", page, re.IGNORECASE)) for tag in ("div", "table", "ul", "pre", "main")
+    )
+    closed = sum(
+        len(re.findall(rf"</{tag}\s*>", page, re.IGNORECASE)) for tag in ("div", "table", "ul", "pre", "main")
+    )
     return opened > closed
 
 

@@ -36,9 +36,7 @@ def read_facts() -> list[Document]:
         "python:calendar.month_name": _months(),
     }
     return [
-        _document(source, index, text)
-        for source, texts in tables.items()
-        for index, text in enumerate(texts)
+        _document(source, index, text) for source, texts in tables.items() for index, text in enumerate(texts)
     ]
 
 

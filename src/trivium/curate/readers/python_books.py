@@ -9,13 +9,22 @@ import json
 import re
 from collections.abc import Iterator
 
-from trivium.curate.readers.stdlib import LICENCE, PREFIX, Source, docstring_node, library_folder, parse_source
+from trivium.curate.readers.stdlib import (
+    LICENCE,
+    PREFIX,
+    Source,
+    docstring_node,
+    library_folder,
+    parse_source,
+)
 from trivium.records import Document, row_id
 
 STEP = "curate.read.prose"
 TOPICS_FILE = "pydoc_data/topics.py"
 COMMENT_BLOCK = re.compile(rb"(?:^[ \t]*#[^\n]*\n){4,}", re.MULTILINE)
-CODE_IN_COMMENT = re.compile(r"^\s*(?:def |class |if |for |return\b|import |from \w+ import|\w+ = |print\()", re.M)
+CODE_IN_COMMENT = re.compile(
+    r"^\s*(?:def |class |if |for |return\b|import |from \w+ import|\w+ = |print\()", re.M
+)
 
 
 def read_topics() -> list[Document]:

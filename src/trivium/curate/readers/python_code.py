@@ -15,7 +15,9 @@ from trivium.records import Document, row_id
 STEP = "curate.read.code"
 
 
-def read_code(source: Source, *, min_chars: int, max_chars: int, licence: str = LICENCE) -> Iterator[Document]:
+def read_code(
+    source: Source, *, min_chars: int, max_chars: int, licence: str = LICENCE
+) -> Iterator[Document]:
     """Yield one document per function or class of a file, in file order.
 
     Args:

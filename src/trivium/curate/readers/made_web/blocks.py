@@ -73,7 +73,9 @@ def _table(lines: list[str]) -> tuple[tuple[str, ...], ...]:
     """Read aligned columns: three or more lines that all split at two blanks into as many cells."""
     if len(lines) < 3:
         return ()
-    rows = [tuple(re.split(r" {2,}|\t+", line.strip())) for line in lines if not re.match(r"^[\s+=|-]+$", line)]
+    rows = [
+        tuple(re.split(r" {2,}|\t+", line.strip())) for line in lines if not re.match(r"^[\s+=|-]+$", line)
+    ]
     same = len({len(row) for row in rows}) == 1 and all(COLUMNS.search(line.strip()) for line in lines[:1])
     return tuple(rows) if len(rows) >= 3 and same and 2 <= len(rows[0]) <= 5 else ()
 
@@ -149,7 +151,9 @@ def _code(text: str, chance: random.Random) -> str:
     style = chance.randrange(3)
     if style == 0:
         return f"<pre><code>{escaped}</code></pre>"
-    coloured = re.sub(r"\b(def|class|return|import|from|for|if|in|while)\b", r'<span class="k">\1</span>', escaped)
+    coloured = re.sub(
+        r"\b(def|class|return|import|from|for|if|in|while)\b", r'<span class="k">\1</span>', escaped
+    )
     if style == 1:
         return f'<div class="highlight"><pre>{coloured}\n</pre></div>'
     numbers = "\n".join(str(number + 1) for number in range(text.count("\n") + 1))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import random
 
-ACCENTS = str.maketrans({"'": "\u2019", '"': "\u201c", "e": "\u00e9", "a": "\u00e0", "o": "\u00f6", "u": "\u00fc"})
+ACCENTS = str.maketrans(
+    {"'": "\u2019", '"': "\u201c", "e": "\u00e9", "a": "\u00e0", "o": "\u00f6", "u": "\u00fc"}
+)
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SYNONYMS = {
     "is": "is currently", "returns": "gives back", "return": "give back", "object": "instance", "the": "this",

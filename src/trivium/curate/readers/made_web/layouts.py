@@ -32,7 +32,7 @@ def article(frame: Frame) -> str:
         f"<main><article><h1>{html.escape(frame.title)}</h1>\n{body}\n</article>\n"
         f'<section class="comments"><h3>Comments</h3>{_comments(frame)}</section></main>\n'
         f'<aside class="sidebar"><h4>Related</h4><ul>{_items(noise.related(c, w))}</ul></aside>\n'
-        f'<footer>{" | ".join(noise.links(c, w, 6))}<p>{noise.footer(c, w)}</p></footer>',
+        f"<footer>{' | '.join(noise.links(c, w, 6))}<p>{noise.footer(c, w)}</p></footer>",
     )
 
 
@@ -43,9 +43,9 @@ def old_table(frame: Frame) -> str:
     return _page(
         frame,
         f'<TABLE width="100%"><TR><TD colspan=2 bgcolor="#cccccc"><FONT size=+2>{" - ".join(noise.links(c, w, 5))}'
-        f'</FONT></TD></TR>\n<TR><TD width=120 valign=top>{menu}</TD>\n<TD valign=top>'
+        f"</FONT></TD></TR>\n<TR><TD width=120 valign=top>{menu}</TD>\n<TD valign=top>"
         f"<H1>{html.escape(frame.title)}</H1>\n{_body(frame)}\n<HR><CENTER>{html.escape(noise.advert(c, w))}</CENTER>"
-        f'</TD></TR>\n<TR><TD colspan=2><FONT size=-1>{noise.footer(c, w)} {" | ".join(noise.links(c, w, 4))}'
+        f"</TD></TR>\n<TR><TD colspan=2><FONT size=-1>{noise.footer(c, w)} {' | '.join(noise.links(c, w, 4))}"
         "</FONT></TD></TR></TABLE>",
     )
 
@@ -68,7 +68,9 @@ def documentation(frame: Frame) -> str:
 def application(frame: Frame) -> str:
     """Lay out as a single-page application: divs with hashed class names, so only the text itself tells."""
     c, w = frame.chance, frame.words
-    body = _body(frame, f'<div class="{_hashed(c)}"><a href="/go">{html.escape(noise.advert(c, w))}</a></div>')
+    body = _body(
+        frame, f'<div class="{_hashed(c)}"><a href="/go">{html.escape(noise.advert(c, w))}</a></div>'
+    )
     menu = "".join(f'<div class="{_hashed(c)}">{link}</div>' for link in noise.links(c, w, 9))
     more = "".join(f'<div class="{_hashed(c)}">{link}</div>' for link in noise.related(c, w))
     return _page(
@@ -120,7 +122,9 @@ def _items(texts: Sequence[str]) -> str:
 
 def _comments(frame: Frame) -> str:
     found = noise.comments(frame.chance, frame.words, frame.num_comments)
-    return "".join(f'<div class="comment"><b>{name}</b><p>{html.escape(text)}</p></div>' for name, text in found)
+    return "".join(
+        f'<div class="comment"><b>{name}</b><p>{html.escape(text)}</p></div>' for name, text in found
+    )
 
 
 def _body(frame: Frame, advert: str = "") -> str:

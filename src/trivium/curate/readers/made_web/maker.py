@@ -64,9 +64,14 @@ def plan_pages(prose: Sequence[Document], seed: int) -> list[PageSpec]:
         return []
     chance = random.Random(f"{STEP}:{seed}")
     words = sorted({part for doc in prose for part in _name(doc).split(".") if len(part) > 3}) or ["python"]
-    sentences = [s for doc in prose[:: max(1, len(prose) // 400)] for s in _sentences(doc.text)] or ["See below."]
+    sentences = [s for doc in prose[:: max(1, len(prose) // 400)] for s in _sentences(doc.text)] or [
+        "See below."
+    ]
     groups = _group(prose, chance)
-    good = [_spec(f"/page/{index:05d}", "good", items, chance, words, sentences) for index, items in enumerate(groups)]
+    good = [
+        _spec(f"/page/{index:05d}", "good", items, chance, words, sentences)
+        for index, items in enumerate(groups)
+    ]
     bad = [
         _bad_spec(label, number, good, chance, words, sentences)
         for label, share in BAD_SHARES.items()
@@ -80,9 +85,13 @@ def plan_pages(prose: Sequence[Document], seed: int) -> list[PageSpec]:
 def render(spec: PageSpec) -> Page:
     """Make the page of a plan."""
     chance = random.Random(f"{STEP}:{spec.seed}")
-    maker = {"good": _good, "forum": _forum, "spam": _spam, "machine": _machine, "thin": _thin}.get(spec.label)
+    maker = {"good": _good, "forum": _forum, "spam": _spam, "machine": _machine, "thin": _thin}.get(
+        spec.label
+    )
     page, truth = maker(spec, chance) if maker else _damaged(spec, chance)
-    parents = [item[0] for item in spec.items] if spec.label not in ("forum", "spam", "machine", "thin") else []
+    parents = (
+        [item[0] for item in spec.items] if spec.label not in ("forum", "spam", "machine", "thin") else []
+    )
     return Page(
         id=row_id(STEP, [spec.url, *parents], page),
         url=spec.url,
@@ -177,14 +186,18 @@ def _prose_page(spec: PageSpec, blocks: list[Block], chance: random.Random) -> t
 def _question_thread(spec: PageSpec, blocks: list[Block], chance: random.Random) -> tuple[bytes, str]:
     """A question, then answers made of the prose: the kind of thread that is worth keeping."""
     name = spec.items[0][1]
-    question = f"I am trying to understand {name} and the documentation is hard to find. What does it do, and why?"
+    question = (
+        f"I am trying to understand {name} and the documentation is hard to find. What does it do, and why?"
+    )
     cuts = sorted(chance.sample(range(1, len(blocks)), min(2, len(blocks) - 1)))
     answers = [blocks[a:b] for a, b in zip([0, *cuts], [*cuts, len(blocks)], strict=True)]
     posts = [layouts.post(noise.user(chance), f"<p>{question}</p>", chance)]
     posts += [layouts.post(noise.user(chance), "\n".join(to_html(part, chance)), chance) for part in answers]
     title = f"What does {name} do?"
     page = layouts.thread(layouts.Frame(title, posts, chance, spec.words))
-    return page.encode(), to_markdown([Block("heading", title, level=1), Block("paragraph", question), *blocks])
+    return page.encode(), to_markdown(
+        [Block("heading", title, level=1), Block("paragraph", question), *blocks]
+    )
 
 
 def _forum(spec: PageSpec, chance: random.Random) -> tuple[bytes, str]:

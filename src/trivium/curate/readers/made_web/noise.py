@@ -91,7 +91,9 @@ def fill(template: str, chance: random.Random, words: Sequence[str]) -> str:
 
 def links(chance: random.Random, words: Sequence[str], count: int) -> list[str]:
     """Return `count` links whose texts are menu words or page titles."""
-    pool = [chance.choice(MENU_WORDS) if chance.random() < 0.6 else chance.choice(words) for _ in range(count)]
+    pool = [
+        chance.choice(MENU_WORDS) if chance.random() < 0.6 else chance.choice(words) for _ in range(count)
+    ]
     return [f'<a href="/{html.escape(name.lower())}">{html.escape(name)}</a>' for name in pool]
 
 
@@ -162,7 +164,9 @@ def machine_lines(chance: random.Random, words: Sequence[str]) -> list[str]:
         if style == 0:
             lines.append(f"{name}-{number}.tar.gz {chance.randrange(1, 29):02d}-Jan-2019 {size} bytes")
         elif style == 1:
-            lines.append(f"2019-03-{number % 28 + 1:02d} 12:{number % 60:02d} INFO {word}: request {size} done in 3 ms")
+            lines.append(
+                f"2019-03-{number % 28 + 1:02d} 12:{number % 60:02d} INFO {word}: request {size} done in 3 ms"
+            )
         else:
             lines.append(f"Item {number}: {name} (code {size}) in stock, add to cart, add to wish list")
     return lines

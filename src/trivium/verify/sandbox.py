@@ -1,12 +1,12 @@
-"""Run Python that nobody has read: a fork server inside bubblewrap, one process a snippet, values compared here.
+"""Run Python that nobody has read: a fork server inside bubblewrap, one process a snippet.
 
     with Sandbox() as sandbox:
-        sandbox.run("print(6 * 7)")                       # Outcome(status="ok", stdout="42\\n", ...)
-        sandbox.call("def f(a, b): return a + b", "f", [(1, 2), (3, 4)])
+        sandbox.run("print(6 * 7)").stdout
+        sandbox.call("def add(a, b): return a + b", "add", [(1, 2), (3, 4)])
 
-What a snippet can do: use up its own seconds and memory, print, write a little into an empty /tmp, and claim any
-value as its own. What it cannot: reach files, network or processes, sign a reply for the server, or touch the
-process that measures it. So expected values stay outside, where the comparison is made.
+What a snippet can do: use up its own seconds and memory, print, write a little into an empty /tmp, and claim
+any value as its own. What it cannot: reach files, network or processes, sign a reply for the server, or touch
+the process that measures it. So expected values stay outside, and are compared outside.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Outcome:
     """What came of one snippet."""
 
     status: str
-    """ok | error (it raised) | timeout | memory | killed (signal, output limit, no result) | refused (not run)."""
+    """ok | error (it raised) | timeout | memory | killed (signal, output, no result) | refused (not run)."""
     stdout: str = ""
     value_repr: str = ""
     """The value as text, equal for equal plain data; empty when it is not plain data."""
@@ -61,16 +61,18 @@ class Sandbox:
     The server is started by the first use and again after it was lost. It ends with the context, with this
     process (also on kill -9) and with the object. A forked copy of this process starts its own.
 
-    Args:
-        allow_unsandboxed: Where no sandbox can be had, run the code in a plain process with limits on time,
-            memory and system calls, but with this user's view of the files.
-        tmp_mib: Size of the sandbox's /tmp.
-
     Raises:
-        ResourceError: No sandbox can be had here and `allow_unsandboxed` is false.
+        ResourceError: On first use: no sandbox can be had here and `allow_unsandboxed` is false.
     """
 
     def __init__(self, *, allow_unsandboxed: bool = False, tmp_mib: int = 16) -> None:
+        """Start nothing yet.
+
+        Args:
+            allow_unsandboxed: Where no sandbox can be had, run the code in a plain process with limits on
+                time, memory and system calls, but with this user's view of the files.
+            tmp_mib: Size of the sandbox's /tmp.
+        """
         self.level = "not started"
         """bubblewrap | unsandboxed | not started."""
         self._allow_unsandboxed = allow_unsandboxed

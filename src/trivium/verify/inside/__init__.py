@@ -1,1 +1,1 @@
-"""What runs inside the sandbox: standard library only, nothing of Trivium, so that it can be mounted alone."""
+"""What runs inside the sandbox: standard library only, nothing of Trivium, so it can be mounted alone."""

@@ -1,8 +1,8 @@
 """One snippet in its own process: limits on, run, hand the value back.
 
-The process belongs to the snippet: whatever this file holds, the snippet can reach. So nothing here is trusted.
-What comes back is a claim about a value; the server outside this process adds what it saw itself (time, output,
-exit) and the values are compared outside.
+The process belongs to the snippet: whatever this file holds, the snippet can reach. So nothing here is
+trusted. What comes back is a claim about a value; the server outside this process adds what it saw itself
+(time, output, exit), and the values are compared outside.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import sys
 import types
 from typing import Any, NoReturn
 
-from inside.seccomp import Filter
-from inside.values import Opaque, literal
+from .seccomp import Filter
+from .values import Opaque, literal
 
 MEBIBYTE = 1 << 20
 ERROR_CHARS = 500
@@ -53,7 +53,8 @@ def run_and_exit(request: dict[str, Any], token: str, result_fd: int, guard: Fil
         _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
         guard.confine_snippet()
         outcome = _execute(request)
-        payload = "\0".join((token, *(text.replace("\0", " ") for text in outcome))).encode("utf-8", "replace")
+        texts = (token, *(text.replace("\0", " ") for text in outcome))
+        payload = "\0".join(texts).encode("utf-8", "replace")
         while payload:
             payload = payload[write(result_fd, payload) :]
     finally:

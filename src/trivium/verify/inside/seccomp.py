@@ -1,17 +1,18 @@
-"""The system calls a snippet may make: two seccomp filters, a long one on the server, a short one on each fork.
+"""The system calls a snippet may make: two seccomp filters, a long one on the server, a short one on a fork.
 
 The long one is an allow list: files, memory, time, threads, pipes, and the few calls that the server needs to
 fork and watch. Everything else (sockets, tracing, mounts, namespaces, shared memory, program start) answers
-ENOSYS, as if this kernel did not have it. The short one takes the server's few away again, so a snippet makes no
-process and sends no signal. It is short because each fork pays for it (a long one costs 0.13 ms more, measured).
-Three calls are looked at: clone makes only threads in a snippet, prlimit64 acts on the caller only, ioctl cannot
-type into a terminal. Numbers: asm/unistd_64.h (x86_64) and asm-generic/unistd.h (aarch64) of Linux 6.1; numbers
-that later kernels add stay outside the list, so they are refused.
+ENOSYS, as if this kernel did not have it. The short one takes the server's few away again, so a snippet makes
+no process and sends no signal. It is short because each fork pays for it (a long one costs 0.13 ms more,
+measured). Three calls are looked at: clone makes only threads in a snippet, prlimit64 acts on the caller,
+ioctl cannot type into a terminal. Numbers: asm/unistd_64.h (x86_64) and asm-generic/unistd.h (aarch64) of
+Linux 6.1; numbers that later kernels add stay outside the list, so they are refused.
 """
 
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import os
 import struct
 
@@ -25,47 +26,64 @@ _TIOCSTI = 0x5412
 _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 4, 22, 38
 _MODE_FILTER = 2
 
-ARCHITECTURES: dict[str, tuple[int, dict[str, int], dict[str, int], tuple[tuple[int, int], ...]]] = {
-    "x86_64": (
-        0xC000003E,
-        {"clone": 56, "prlimit64": 302, "ioctl": 16},
-        {"fork": 57, "kill": 62, "pidfd_open": 434, "memfd_create": 319, "prctl": 157, "seccomp": 317},
-        (
-            *((0, 28), (32, 40), (44, 48), (51, 55), (60, 61), (63, 63), (72, 91), (95, 100), (102, 102)),
-            *((104, 104), (107, 108), (110, 111), (115, 115), (118, 118), (120, 121), (124, 124), (127, 128)),
-            *((130, 132), (137, 138), (140, 140), (143, 143), (145, 147), (158, 158), (186, 186), (201, 202)),
-            *((204, 204), (213, 213), (217, 219), (221, 226), (228, 233), (235, 235), (257, 258), (261, 271)),
-            *((273, 276), (280, 281), (283, 284), (286, 287), (290, 293), (295, 296), (309, 309), (316, 316)),
-            *((318, 318), (324, 324), (326, 328), (332, 332), (334, 334), (436, 436), (439, 439)),
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """System call numbers of one kind of processor."""
+
+    audit: int
+    """Its AUDIT_ARCH number in linux/audit.h."""
+    clone: int
+    prlimit64: int
+    ioctl: int
+    server_only: tuple[int, ...]
+    """fork (where there is one), kill, pidfd_open, memfd_create, prctl, seccomp."""
+    allowed: str
+    """Numbers and ranges, ascending."""
+
+
+MACHINES = {
+    "x86_64": Machine(
+        audit=0xC000003E,
+        clone=56,
+        prlimit64=302,
+        ioctl=16,
+        server_only=(57, 62, 434, 319, 157, 317),
+        allowed=(
+            "0-28 32-40 44-48 51-55 60-61 63 72-91 95-100 102 104 107-108 110-111 115 118 120-121 "
+            "124 127-128 130-132 137-138 140 143 145-147 158 186 201-202 204 213 217-219 221-226 "
+            "228-233 235 257-258 261-271 273-276 280-281 283-284 286-287 290-293 295-296 309 316 "
+            "318 324 326-328 332 334 436 439"
         ),
     ),
-    "aarch64": (
-        0xC00000B7,
-        {"clone": 220, "prlimit64": 261, "ioctl": 29},
-        {"kill": 129, "pidfd_open": 434, "memfd_create": 279, "prctl": 167, "seccomp": 277},
-        (
-            *((17, 17), (19, 25), (29, 29), (32, 32), (34, 38), (43, 46), (48, 50), (52, 53), (56, 57), (59, 59)),
-            *((61, 73), (76, 80), (82, 83), (85, 88), (93, 94), (96, 96), (98, 103), (107, 111), (113, 115)),
-            *((120, 121), (123, 126), (128, 128), (132, 137), (139, 139), (141, 141), (148, 148), (150, 150)),
-            *((153, 153), (155, 156), (158, 158), (160, 160), (163, 163), (165, 166), (168, 169), (172, 179)),
-            *((199, 199), (204, 212), (214, 216), (222, 223), (226, 227), (232, 233), (260, 260), (276, 276), (278, 278)),
-            *((283, 283), (285, 287), (291, 291), (293, 293), (436, 436), (439, 439)),
+    "aarch64": Machine(
+        audit=0xC00000B7,
+        clone=220,
+        prlimit64=261,
+        ioctl=29,
+        server_only=(129, 434, 279, 167, 277),
+        allowed=(
+            "17 19-25 29 32 34-38 43-46 48-50 52-53 56-57 59 61-73 76-80 82-83 85-88 93-94 96 "
+            "98-103 107-111 113-115 120-121 123-126 128 132-137 139 141 148 150 153 155-156 158 160 "
+            "163 165-166 168-169 172-179 199 204-212 214-216 222-223 226-227 232-233 260 276 278 "
+            "283 285-287 291 293 436 439"
         ),
     ),
 }
-"""Per machine: its audit number, the calls that are looked at, those of the server alone, the allowed ranges."""
 
 
 class Filter:
     """Both filters, packed before the first fork, because packing them would cost every snippet."""
 
     def __init__(self) -> None:
-        machine = os.uname().machine
-        if machine not in ARCHITECTURES:
-            raise OSError(f"no system call list for {machine}")
+        """Pack the filters of this machine; raises OSError where its system calls are not listed."""
+        name = os.uname().machine
+        if name not in MACHINES:
+            raise OSError(f"no system call list for {name}")
+        machine = MACHINES[name]
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
-        self._kept = []
+        self._kept: list[ctypes.Array[ctypes.c_char]] = []
         self._server = self._pack(server_program(machine))
         self._snippet = self._pack(snippet_program(machine))
 
@@ -92,15 +110,15 @@ class Filter:
             raise OSError(number, f"prctl {option}: {os.strerror(number)}")
 
 
-def server_program(machine: str) -> bytes:
+def server_program(machine: Machine) -> bytes:
     """Return the server's filter as packed BPF instructions of 8 bytes each."""
-    audit, special, server_only, ranges = ARCHITECTURES[machine]
-    lines = [(_LOAD, 0, 0, 4), (_EQ, 1, 0, audit), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
-    lines += _looked_at(special["prlimit64"], 16, (_EQ, 0, 1, 0))
-    lines += _looked_at(special["ioctl"], 24, (_EQ, 1, 0, _TIOCSTI))
-    for number in (special["clone"], *server_only.values()):
+    lines = [(_LOAD, 0, 0, 4), (_EQ, 1, 0, machine.audit), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
+    lines += _looked_at(machine.prlimit64, 16, (_EQ, 0, 1, 0))
+    lines += _looked_at(machine.ioctl, 24, (_EQ, 1, 0, _TIOCSTI))
+    for number in (machine.clone, *machine.server_only):
         lines += [(_EQ, 0, 1, number), (_RETURN, 0, 0, _ALLOW)]
-    for low, high in ranges:
+    for span in machine.allowed.split():
+        low, high = (int(number) for number in (span.split("-") * 2)[:2])
         # The ranges ascend: below this one means in none, so the answer is known either way.
         lines += [(_GE, 1, 0, low), (_RETURN, 0, 0, _ERRNO | _ENOSYS)]
         lines += [(_GT, 1, 0, high), (_RETURN, 0, 0, _ALLOW)]
@@ -108,17 +126,16 @@ def server_program(machine: str) -> bytes:
     return b"".join(struct.pack("HBBI", *line) for line in lines)
 
 
-def snippet_program(machine: str) -> bytes:
+def snippet_program(machine: Machine) -> bytes:
     """Return the filter of one fork: no processes, no signals, no further filters."""
-    _, special, server_only, _ = ARCHITECTURES[machine]
-    lines = [(_LOAD, 0, 0, 0), *_looked_at(special["clone"], 16, (_SET, 0, 1, _CLONE_THREAD))]
-    for number in server_only.values():
+    lines = [(_LOAD, 0, 0, 0), *_looked_at(machine.clone, 16, (_SET, 0, 1, _CLONE_THREAD))]
+    for number in machine.server_only:
         lines += [(_EQ, 0, 1, number), (_RETURN, 0, 0, _ERRNO | _EPERM)]
     lines.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("HBBI", *line) for line in lines)
 
 
 def _looked_at(number: int, offset: int, test: tuple[int, int, int, int]) -> list[tuple[int, int, int, int]]:
-    """Four instructions for one call: load an argument's low word, allow if the test jumps to the first return."""
+    """For one call: load the low word of an argument, allow it if the test falls to the first return."""
     verdict = [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _ERRNO | _EPERM)]
     return [(_EQ, 0, 4, number), (_LOAD, 0, 0, offset), test, *verdict]

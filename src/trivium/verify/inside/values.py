@@ -1,8 +1,8 @@
 """Values as text: one spelling for equal plain data, so that two runs are compared outside, as strings.
 
-Only plain data has a spelling. Methods of the value's own class are never called (a class of the snippet could
-answer anything); subclasses of containers and numbers are read through the base class and spelled with their
-name in front.
+Only plain data has a spelling. Methods of the value's own class are never called (a class of the snippet
+could answer anything); subclasses of containers and numbers are read through the base class and spelled with
+their name in front.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ _EXACT: dict[type, Callable[[Any, int], str]] = {
 _BASES = (list, tuple, dict, set, frozenset, str, bytes, int, float, complex)
 """Bases through which a subclass (Counter, deque's cousins, named tuples, enums of int) is read."""
 
-_STREAMS = (
+_STREAMS: tuple[type, ...] = (
     types.GeneratorType,
     map,
     filter,

@@ -76,7 +76,7 @@ def side_of(source_name: str, web_share: float) -> str:
 
 
 def module_name(source_name: str) -> str:
-    """Return the dotted module name of a source name: `python:json/decoder.py` -> `json.decoder`."""
+    """Return the dotted module name of a source name: `python:Lib/json/decoder.py` -> `json.decoder`."""
     path = source_name.removeprefix(PREFIX).removesuffix(".py").removesuffix("/__init__")
     return path.replace("/", ".")
 

@@ -12,7 +12,7 @@ import sys
 import types
 from collections.abc import Iterator
 
-from trivium.curate.readers.stdlib import LICENCE, PREFIX
+from trivium.curate.readers.stdlib import LICENCE, OBJECT_PREFIX
 from trivium.records import Document, row_id
 
 STEP = "curate.read.builtins"
@@ -59,7 +59,7 @@ def _docstrings(thing: object, name: str, depth: int) -> Iterator[tuple[str, str
 
 
 def _document(name: str, text: str) -> Document:
-    source = f"{PREFIX}{name}.__doc__"
+    source = f"{OBJECT_PREFIX}{name}.__doc__"
     return Document(
         id=row_id(STEP, [source], text),
         kind="books",

@@ -16,7 +16,10 @@ SKIPPED_FOLDERS = frozenset(
 """Tests, byte-compiled files, other people's packages, removed or generated trees."""
 
 LICENCE = "PSF-2.0"
-PREFIX = "python:"
+PREFIX = "python:Lib/"
+"""Source names of library files: `python:Lib/json/decoder.py`."""
+OBJECT_PREFIX = "python:"
+"""Source names of things that are in no file: `python:builtins.str.__doc__`."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -26,7 +29,7 @@ class Source:
     """A parsed source file. `line_starts[i]` is the byte offset of line i + 1."""
 
     name: str
-    """`python:<path relative to the standard library>`, or the user's own path."""
+    """`python:Lib/<path relative to the standard library>`, or the user's own path."""
     data: bytes
     tree: ast.Module
     line_starts: list[int]

@@ -69,12 +69,14 @@ def install(home: Path, folder: Path, stamp: str) -> None:
     require_writable(folder)
     with alone(folder):
         started = time.monotonic()
-        if not is_current(folder, stamp):
+        fresh = not is_current(folder, stamp)
+        if fresh:
             build(home, folder)
         if teacher_path(folder) is None:
             fetch_teacher(home, folder)
-        write_stamp(folder, stamp)
-        say(f"installed in {time.monotonic() - started:.0f} s: {folder}")
+        if fresh:
+            write_stamp(folder, stamp)
+            say(f"installed in {time.monotonic() - started:.0f} s: {folder}")
 
 
 def require_writable(folder: Path) -> None:

@@ -11,12 +11,13 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+from trivium import __version__
 from trivium.cli import verbs
 from trivium.errors import TriviumError
 
 ABOUT = (
     "Trivium raises a small language model on data quality: the Phi-4 recipe as software.\n\n"
-    "Start here:  ./trivium run pocket    (a model from nothing, in minutes, on two cores)"
+    "Start here:  ./trivium run recipes/pocket.py    (a model from nothing, in minutes, on two cores)"
 )
 
 WORK: dict[type, str] = {
@@ -86,6 +87,9 @@ def parse(argv: Sequence[str]) -> Any:
     """Parse a command line into a verb's dataclass; help and wrong options leave with SystemExit."""
     import tyro
 
+    if list(argv) == ["--version"]:
+        print(f"trivium {__version__}")
+        raise SystemExit(0)
     if argv and argv[0] == "test" and not {"-h", "--help"} & set(argv):
         return verbs.TestVerb(arguments=tuple(argv[1:]))  # pytest's options are not ours to parse
     return tyro.cli(

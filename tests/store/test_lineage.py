@@ -1,7 +1,9 @@
 """Lineage: from a training row back to file and byte range; unknown and ambiguous ids are one sentence."""
 
+import dataclasses
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from trivium.errors import DataError
@@ -59,6 +61,25 @@ def test_the_way_back_ends_at_bytes(chain: tuple[Path, str]) -> None:
     assert node.parents[0].table == "passages" and node.parents[0].parents[0].table == "documents"
     text = "\n".join(describe(node))
     assert "file python:Lib/x.py, bytes 10-23, licence PSF-2.0" in text
+
+
+def test_parents_are_found_in_every_table_of_their_stage(tmp_path: Path) -> None:
+    prose = Document(
+        id=row_id("read", [], "p"), kind="web", text="p", source="python:Lib/y.py", start=1, end=2,
+        licence="PSF-2.0", language="en",
+    )  # fmt: skip
+    page = dataclasses.replace(prose, id=row_id("page", [prose.id], "h"), source="http://made.example")
+    parents = pa.array([[prose.id]], type=pa.list_(pa.string()))
+    files.write_json(tmp_path / "recipe.json", {})
+    finished_stage(
+        tmp_path,
+        "01-curate",
+        documents=to_table(Document, [page]).append_column("parents", parents),
+        duplicates=pa.table({"id": ["zz"]}),
+        prose=to_table(Document, [prose]),
+    )
+    finished_stage(tmp_path, "02-items", questions=pa.table({"id": ["yy"]}))
+    assert trace(tmp_path, page.id).parents[0].row["source"] == "python:Lib/y.py"
 
 
 def test_a_prefix_is_enough_and_nonsense_is_one_sentence(chain: tuple[Path, str]) -> None:

@@ -1,18 +1,19 @@
 """Decontamination: which training rows carry an evaluation item. Algorithm 1 of the Phi-4 report, appendix B.
 
 1. A 13-gram of the row that stands in an item, and is not ubiquitous, makes it `contaminated_13gram`.
-2. Else the 7-gram ratio |shared| / min(#row, #item), greatest over the items, makes it `contaminated_7gram` from
-   one threshold on and `partial` from a lower one on; else it is `clean`.
+2. Else the 7-gram ratio |shared| / min(#row, #item), greatest over the items, makes it `contaminated_7gram`
+   from one threshold on and `partial` above a lower one; else it is `clean`.
 
 How ours differs. The report spares 13-grams common to Wikipedia and the training set, without a rule; here a
-13-gram is ubiquitous when it stands in at least `ubiquitous_rows` training rows with different prompts (so that
+13-gram is ubiquitous when it stands in at least `ubiquitous_rows` training rows with different prompts (so
 the sentences of a template are spared, and many copies of one leaked item are not). An item is only compared by
-7-grams where it shares at least one 7-gram that is not ubiquitous by the same rule; the ratio then counts all.
-And a row that asks an item's very prompt is `contaminated_prompt`, whatever its n-grams.
+7-grams where it shares one that is not ubiquitous by the same rule; the ratio then counts all. And a row that
+asks an item's very prompt is `contaminated_prompt`, whatever its n-grams.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -123,17 +124,19 @@ def check(index: Index, rows: Sequence[Row], rules: Rules) -> Checked:
     hits = _collect(index, rows)
     keys = np.array([hash_of(row) for row in rows], dtype=np.uint64)
     rare = ~_ubiquitous(hits.long_rows, hits.long_grams, keys, len(index.long), rules.ubiquitous_rows)
-    rare_short = ~_ubiquitous(hits.short_rows, hits.short_grams, keys, len(index.short), rules.ubiquitous_rows)
+    rare_short = ~_ubiquitous(
+        hits.short_rows, hits.short_grams, keys, len(index.short), rules.ubiquitous_rows
+    )
     for row, finding in _by_ratio(index, hits, rare_short, rules):
         findings[row] = finding
     for row, gram in _first_rare(hits, rare):
         item = index.items[index.long_items[gram]].id
         findings[row] = Finding(THIRTEEN, item, gram=_gram_text(index, rows[row].text, gram))
-    for number, row in enumerate(rows):
-        for prompt in row.prompts:
-            item = index.prompts.get(normal_prompt(prompt))
-            if item is not None:
-                findings[number] = Finding(PROMPT, item)
+    for number, asking in enumerate(rows):
+        for prompt in asking.prompts:
+            same = index.prompts.get(normal_prompt(prompt))
+            if same is not None:
+                findings[number] = Finding(PROMPT, same)
     return Checked(findings, int((~rare).sum()), int((~rare_short).sum()))
 
 
@@ -150,11 +153,9 @@ def _gram_set(text: str) -> set[tuple[str, ...]]:
 
 
 def hash_of(row: Row) -> int:
-    """Return 64 bits that tell rows of different prompts apart (of different texts, where nothing is asked)."""
-    from hashlib import blake2b
-
+    """Return 64 bits that tell rows of different prompts apart (of different texts, if nothing is asked)."""
     text = normal_prompt(row.prompts[0]) if row.prompts else row.text
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
 def _collect(index: Index, rows: Sequence[Row]) -> _Hits:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 STEP = "decontaminate"
 SOURCE_OF_KIND = {"code": "code", "web": "web", "books": "acquired"}
-"""Mixture source of each kind of document. Entries of tables are no rows: synthesis states those that may be known."""
+"""Mixture source of each kind of document; facts become no rows, synthesis states those that may be known."""
 PROBLEM = re.compile(r"Problem: (.*?)\nSolution:", re.DOTALL)
 """The frame of `models.chat.plain_problem`."""
 NUM_WORST = 10
@@ -93,7 +93,9 @@ def _organic(document: Document, source: str, start: int, end: int) -> Example:
     )
 
 
-def _without_withheld(rows: list[Example], withheld: WithheldFacts | None, drops: list[Drop]) -> list[Example]:
+def _without_withheld(
+    rows: list[Example], withheld: WithheldFacts | None, drops: list[Drop]
+) -> list[Example]:
     if withheld is None:
         return rows
     kept = []
@@ -153,7 +155,8 @@ def _metrics(
         labels[example.source][finding.label] += 1
     total = Counter(finding.label for finding in checked.findings)
     worst = sorted(
-        ((f.ratio, e.id, f.item_id) for e, f in zip(rows, checked.findings, strict=True) if f.ratio), reverse=True
+        ((f.ratio, e.id, f.item_id) for e, f in zip(rows, checked.findings, strict=True) if f.ratio),
+        reverse=True,
     )
     return {
         "items": num_items,

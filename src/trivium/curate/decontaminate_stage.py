@@ -1,7 +1,7 @@
 """Decontaminate: the examples of all sources -> those that carry no evaluation item and no withheld fact.
 
-Reads examples.parquet of `synthesize`, documents.parquet of `curate` (they become examples of the sources web,
-code and acquired) and questions.parquet of `items`; writes examples.parquet and partial.parquet.
+Reads examples.parquet of `synthesize`, documents.parquet of `curate` (they become examples of the sources
+web, code and acquired) and questions.parquet of `items`; writes examples.parquet and partial.parquet.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class DecontaminateConfig:
                 f"{self.contaminated_ratio}; expected 0 < partial_ratio <= contaminated_ratio <= 1."
             )
         if self.max_row_chars < 200:
-            raise ConfigError(f"decontaminate.max_row_chars: got {self.max_row_chars}; expected at least 200.")
+            raise ConfigError(
+                f"decontaminate.max_row_chars: got {self.max_row_chars}; expected at least 200."
+            )
 
 
 def run(config: DecontaminateConfig, stage: StageDir) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Exact and near-duplicates: a hash of the normalised text, then MinHash bands, then the true Jaccard index.
+"""Exact and near-duplicates: a hash of the normalised text, MinHash bands, then the true Jaccard index.
 
-Signatures come from rensa (C/Rust); bands, verification and clusters are here. A pair is a near-duplicate when
-the Jaccard index of its word shingles reaches the threshold: bands only propose pairs, they never decide.
+Signatures come from rensa; bands, verification and clusters are here. A pair is a near-duplicate when the
+Jaccard index of its word shingles reaches the threshold: bands only propose pairs, they never decide.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 NUM_PERMUTATIONS = 128
 BANDS = 32
-"""32 bands of 4 rows: a pair of Jaccard index 0.8 is proposed with probability 1 - (1 - 0.8^4)^32 > 0.9999999."""
+"""Of 4 rows each: a pair of Jaccard index 0.8 is proposed with probability 1 - (1 - 0.8^4)^32 > 0.9999999."""
 SHINGLE_WORDS = 5
 """FineWeb and most MinHash pipelines take word 5-grams."""
 SEED = 11
@@ -89,14 +89,14 @@ def _exact(texts: Sequence[str]) -> list[Duplicate]:
 
 def _candidates(order: list[int], sets: dict[int, np.ndarray]) -> set[tuple[int, int]]:
     """Return the pairs (earlier, later) that share a band of their signatures."""
-    import rensa
+    from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]
 
     indices = [i for i in order if len(sets[i])]
     if not indices:
         return set()
     flat = np.concatenate([sets[i] for i in indices])
     offsets = np.concatenate([[0], np.cumsum([len(sets[i]) for i in indices])]).astype(np.uint64)
-    matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(flat, offsets, NUM_PERMUTATIONS, SEED)
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(flat, offsets, NUM_PERMUTATIONS, SEED)
     signatures = np.array(matrix.to_rows(), dtype=np.uint32)
     rows = NUM_PERMUTATIONS // BANDS
     pairs: set[tuple[int, int]] = set()
@@ -178,9 +178,9 @@ def planted_report(
         threshold: The threshold that was used.
 
     Returns:
-        planted: copies whose original was searched too; within_reach: those whose true Jaccard index reaches the
-        threshold; found: planted copies or their originals that were removed; recall (found / within_reach) and
-        precision (duplicates among texts of known origin that have the origin of the text they repeat).
+        planted: copies whose original was searched too; within_reach: those whose true Jaccard index reaches
+        the threshold; found: those that lie in the cluster of their original; recall: found / within_reach;
+        precision: of the removed texts of known origin, the part that repeats a text of the same origin.
     """
     originals = {group: i for i, group in enumerate(groups) if group and not planted[i]}
     removed = {dup.index: dup.kept for dup in duplicates}

@@ -1,4 +1,4 @@
-"""The curate stage step by step: read, make the web, judge, classify, remove duplicates, cut, choose seeds."""
+"""The curate stage step by step: read, make the web, judge, classify, remove copies, cut, choose seeds."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _read(config: CurateConfig, stage: StageDir) -> dict[str, pa.Table]:
 def _make_and_judge(
     config: CurateConfig, stage: StageDir, documents: list[Document], prose: list[Document]
 ) -> tuple[list[Candidate], dict[str, pa.Table]]:
-    """Judge every document and every made page; returns the candidates in their final order, and the pages."""
+    """Judge every document and every made page; return the candidates in their final order, and the pages."""
     judge = Judge(config.limits, _reference_model(documents), config.languages, config.min_language_score)
     order = sorted(documents, key=lambda doc: KIND_ORDER[doc.kind])
     chunks = [[from_document(doc) for doc in part] for part in _chunks(order, config.shard_documents)]
@@ -189,8 +189,10 @@ def _remove_duplicates(
     order = [c for c in order if c.kind != "facts"]
     texts = [c.text for c in order]
     found = find_duplicates(texts, threshold)
-    rows = [DuplicateRow(id=order[d.index].id, kept_id=order[d.kept].id, similarity=d.similarity, exact=d.exact)
-            for d in found]  # fmt: skip
+    rows = [
+        DuplicateRow(id=order[d.index].id, kept_id=order[d.kept].id, similarity=d.similarity, exact=d.exact)
+        for d in found
+    ]
     drops = [_duplicate_drop(order, dup) for dup in found]
     gone = {dup.index for dup in found}
     metrics = {

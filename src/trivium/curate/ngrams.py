@@ -16,8 +16,8 @@ _SHIFT = np.uint64(29)
 def split_words(text: str) -> list[str]:
     """Lower-case and split at runs of other signs; an empty first or last token is kept.
 
-    Source: the worked example of the Phi-4 report, appendix B.1, comes out as printed (15 shared 7-grams, ratio
-    15/38) with exactly this rule; without the last empty token it would be 15/37.
+    Source: the worked example of the Phi-4 report, appendix B.1, comes out as printed (15 shared 7-grams,
+    ratio 15/38) with exactly this rule; without the last empty token it would be 15/37.
     """
     return NOT_WORD.split(text.lower())
 

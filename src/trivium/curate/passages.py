@@ -1,8 +1,8 @@
 """Passages: kept documents cut into spans of a few paragraphs, scored and tagged; the best become seeds.
 
-The Phi-4 report (section 2.2) filters pages by educational value, cuts them into passages and scores each for
-factual content and reasoning; it names no scorer. Ours are rates of words, squashed into [0, 1], so that anyone
-can read why a passage was chosen.
+The Phi-4 report (section 2.2) filters pages by educational value, cuts them into passages and scores each
+for factual content and reasoning; it names no scorer. Ours are rates of words, squashed into [0, 1], so that
+anyone can read why a passage was chosen.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from trivium.records import Document, Passage, row_id
 
 STEP = "curate.passages"
 REASONING = frozenset(
-    "although because but cannot depends eg finally first hence however ie if implies instead must next otherwise "
-    "rather requires since so step then therefore thus unless when whenever whereas while".split()
+    "although because but cannot depends eg finally first hence however ie if implies instead must next "
+    "otherwise rather requires since so step then therefore thus unless when whenever whereas while".split()
 )
 """Connectives, conditions and step words of prose."""
 CODE_LOGIC = frozenset("if elif else for while try except return yield raise assert and or not in".split())
@@ -37,8 +37,8 @@ SEED_TAG = "seed"
 def split(text: str, min_chars: int, max_chars: int) -> Iterator[tuple[int, int]]:
     """Yield character ranges of passages: whole paragraphs, joined up to `max_chars`.
 
-    Fenced code is never cut, a heading stays with what follows, a last piece shorter than `min_chars` joins the
-    passage before it; a single longer paragraph is a passage by itself. The ranges do not overlap.
+    Fenced code is never cut, a heading stays with what follows, a last piece shorter than `min_chars` joins
+    the passage before it; a single longer paragraph is a passage by itself. The ranges do not overlap.
     """
     current: list[tuple[int, int]] = []
     spans: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""Facts that nobody may know: training rows that state one are dropped, so that refusing is the right reply."""
+"""Facts that nobody may know: rows that state one are dropped, so that refusing is the right reply."""
 
 from __future__ import annotations
 

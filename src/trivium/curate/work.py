@@ -1,4 +1,4 @@
-"""What the workers of the curate stage do: read, make and judge, cut into passages. One function a shard kind."""
+"""What the workers of the curate stage do: read, make and judge, cut into passages."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _read_table(name: str, plan: ReadPlan) -> list[Document]:
 
 
 def make_and_judge_pages(judge: Judge, specs: Sequence[PageSpec]) -> dict[str, pa.Table]:
-    """Render pages, extract their main text and judge it; also score the extraction where the truth is known."""
+    """Render pages, extract their main text and judge it; score the extraction where the truth is known."""
     pages = [render(spec) for spec in specs]
     candidates = [from_page(page) for page in pages]
     scores = [_score(page, c) for page, c in zip(pages, candidates, strict=True) if page.main_text]

@@ -61,13 +61,15 @@ def _parent_ids(row: dict[str, Any]) -> list[str]:
 
 
 def _first(run: Run, row_id: str, before: str | None = None) -> Node | None:
-    """Return the earliest row with the id: the place where it was made."""
+    """Return the earliest row with the id: the place where it was made, at the latest stage `before`."""
+    passed = False
     for stage, table, path in _tables(run):
+        if passed and stage != before:
+            return None
         node = _lookup(path, stage, table, row_id)
         if node is not None:
             return node
-        if stage == before:
-            return None
+        passed = passed or stage == before
     return None
 
 

@@ -23,7 +23,8 @@ REACH = 3
 """How many short blocks in a row may follow a good one."""
 POLICY = re.compile(
     r"all rights reserved|terms of (?:use|service)|privacy policy|cookie policy|uses? (?:of )?cookies|"
-    r"accept (?:all )?cookies|stores data such as cookies|copyright (?:\(c\) |\u00a9 )?\d{4}|^\u00a9|powered by \w+|"
+    r"accept (?:all )?cookies|stores data such as cookies|copyright (?:\(c\) |\u00a9 )?\d{4}|^\u00a9|"
+    r"powered by \w+|"
     r"^(?:sign up|log ?in|subscribe)\b.{0,40}$|newsletter|your ad here|^sponsored",
     re.IGNORECASE,
 )

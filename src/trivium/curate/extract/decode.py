@@ -18,9 +18,9 @@ def decode(data: bytes) -> str:
             return data[len(mark) :].decode(name, errors="replace")
     declared = DECLARED.search(data[:HEAD_BYTES])
     if declared:
-        name = _known(declared.group(1).decode())
-        if name:
-            return data.decode(name, errors="replace")
+        codec = _known(declared.group(1).decode())
+        if codec:
+            return data.decode(codec, errors="replace")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

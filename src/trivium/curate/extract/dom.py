@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
 NEVER = frozenset(
-    "script style noscript template svg iframe object embed canvas audio video map head title link meta button "
-    "select option textarea input datalist dialog nav menu footer aside".split()
+    "script style noscript template svg iframe object embed canvas audio video map head title link meta "
+    "button select option textarea input datalist dialog nav menu footer aside".split()
 )
 """Tags whose content is never part of the main text."""
 BREAKS = frozenset(
-    "address article blockquote body center dd details div dl dt fieldset figcaption figure form h1 h2 h3 h4 h5 "
-    "h6 header hgroup hr html li main ol p pre section summary table tbody td tfoot th thead tr ul".split()
+    "address article blockquote body center dd details div dl dt fieldset figcaption figure form h1 h2 h3 h4 "
+    "h5 h6 header hgroup hr html li main ol p pre section summary table tbody td tfoot th thead tr ul".split()
 )
 """Tags that begin and end a block."""
 HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 BOILERPLATE_NAMES = frozenset(
-    """ad ads adslot advert advertisement adsense banner breadcrumb breadcrumbs byline comment comments commentlist
-    consent cookie cookies copyright disqus footer gdpr headerlink hidden linenos lineno gutter masthead menu meta
-    metadata modal nav navbar navigation newsletter pager pagination popup popular promo promoted related
-    respond share sharing shares sidebar signup social sphinxsidebar sponsor sponsored subscribe tags toc toolbar
-    topbar trending widget widgets""".split()
+    """ad ads adslot advert advertisement adsense banner breadcrumb breadcrumbs byline comment comments
+    commentlist consent cookie cookies copyright disqus footer gdpr gutter headerlink hidden lineno linenos
+    masthead menu meta metadata modal nav navbar navigation newsletter pager pagination popular popup promo
+    promoted related respond share shares sharing sidebar signup social sphinxsidebar sponsor sponsored
+    subscribe tags toc toolbar topbar trending widget widgets""".split()
 )
 """Words of class and id attributes that name boilerplate (split at blanks, hyphens and underscores)."""
 CERTAIN_NAMES = frozenset(
-    "ad ads advert adsense comments commentlist consent cookie cookies disqus gutter headerlink linenos".split()
+    "ad ads advert adsense comments commentlist consent cookie cookies disqus gutter linenos".split()
 )
 """The names that even a page with little text is judged by."""
 BOILERPLATE_ROLES = frozenset(
@@ -97,18 +97,25 @@ def collect(root: LexborNode, *, by_name: bool) -> list[Block]:
         by_name: Leave out elements whose role, class or id names boilerplate; False only for `CERTAIN_NAMES`.
     """
     state = _State()
-    node = root
-    while True:
+    node: LexborNode | None = root
+    while node is not None:
         if _enter(node, state, by_name) and node.child is not None:
             node = node.child
-            continue
-        while node.mem_id != root.mem_id and node.next is None:
-            node = node.parent
-            _leave(node, state)
-        if node.mem_id == root.mem_id:
-            state.flush()
-            return state.blocks
-        node = node.next
+        else:
+            node = _following(node, root, state)
+    state.flush()
+    return state.blocks
+
+
+def _following(node: LexborNode, root: LexborNode, state: _State) -> LexborNode | None:
+    """Leave finished elements; return the next node in document order, or None at the end of the root."""
+    while node.mem_id != root.mem_id:
+        if node.next is not None:
+            return node.next
+        assert node.parent is not None
+        node = node.parent
+        _leave(node, state)
+    return None
 
 
 def _enter(node: LexborNode, state: _State, by_name: bool) -> bool:

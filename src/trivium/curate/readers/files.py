@@ -1,4 +1,4 @@
-"""Files of one's own: text, Markdown, HTML, Python, JSON lines (also gzip) and Parquet, from files or folders.
+"""Files of one's own: text, Markdown, HTML, Python, JSON lines (also gzip) and Parquet, in any folder.
 
 A file named by the user that cannot be read is an error; one found in a folder is a drop with its reason, and
 the rest of the folder is read.
@@ -67,7 +67,8 @@ def find_files(paths: Sequence[str]) -> list[str]:
         known = [str(p) for p in inside if p.name.lower().endswith(SUFFIXES)]
         if not known:
             raise DataError(
-                f"curate.paths: got {path} without a readable file; expected files that end in {', '.join(SUFFIXES)}."
+                f"curate.paths: got {path} without a readable file; "
+                f"expected files that end in {', '.join(SUFFIXES)}."
             )
         found += known
     return list(dict.fromkeys(found))
@@ -106,7 +107,8 @@ def refuse_unreadable(paths: Sequence[str], drops: Sequence[Drop], num_documents
     for drop in drops:
         if drop.reason == "unreadable_file" and (drop.source in paths or num_documents == 0):
             raise DataError(
-                f"curate.paths: got {drop.source}, {drop.detail}; expected a whole file, copy it again or leave it out."
+                f"curate.paths: got {drop.source}, {drop.detail}; expected a whole file, "
+                "copy it again or leave it out."
             )
 
 
@@ -201,11 +203,12 @@ def _parquet_rows(shard: FileShard, options: ReadOptions) -> Iterator[Document |
 
 
 def _from_row(path: str, row: Any, start: int, end: int, options: ReadOptions) -> Document | Drop:
-    text = row.get(options.text_field) if isinstance(row, dict) else None
+    fields: dict[str, Any] = row if isinstance(row, dict) else {}
+    text = fields.get(options.text_field)
     if not isinstance(text, str) or not text.strip():
         return _drop(path, start, "no_text", f"no string under {options.text_field!r}")
-    kind = row.get("kind") if row.get("kind") in ("code", "books", "web") else "web"
-    label = row.get("label") if isinstance(row.get("label"), str) else ""
+    kind = str(fields["kind"]) if fields.get("kind") in ("code", "books", "web") else "web"
+    label = str(fields.get("label") or "")
     return _document(path, kind, text.strip(), start, end, options, label)
 
 

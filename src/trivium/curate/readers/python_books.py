@@ -1,4 +1,4 @@
-"""Prose of the Python installation: the language reference, docstrings and comment blocks, with byte ranges."""
+"""Prose of the Python installation: the language reference, docstrings, comment blocks; with byte ranges."""
 
 from __future__ import annotations
 
@@ -37,12 +37,17 @@ def read_topics() -> list[Document]:
     source = parse_source(PREFIX + TOPICS_FILE, path.read_bytes()) if path.exists() else "missing"
     if isinstance(source, str):
         return []
-    tables = [node for node in ast.walk(source.tree) if isinstance(node, ast.Dict)]
-    return [
-        _document(source, "books", key.value, value.value.strip(), source.span(value), "topic")
-        for table in tables
+    entries = [
+        (key.value, value)
+        for table in ast.walk(source.tree)
+        if isinstance(table, ast.Dict)
         for key, value in zip(table.keys, table.values, strict=True)
-        if isinstance(key, ast.Constant) and isinstance(value, ast.Constant) and isinstance(value.value, str)
+        if isinstance(key, ast.Constant) and isinstance(value, ast.Constant)
+    ]
+    return [
+        _document(source, "books", str(name), value.value.strip(), source.span(value), "topic")
+        for name, value in entries
+        if isinstance(value.value, str)
     ]
 
 

@@ -1,6 +1,7 @@
 """The parts of a text (headings, paragraphs, lists, code, tables) and their form as HTML and as Markdown.
 
-The Markdown form is the truth against which extraction is measured; it is made from the blocks, never from HTML.
+The Markdown form is the truth against which extraction is measured; it is made from the blocks, never from
+HTML.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Page layouts, from clean semantic HTML to tables without a hint. Each takes a `Frame` and returns a page."""
+"""Page layouts, from clean semantic HTML to tables without a hint: each turns a `Frame` into a page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def article(frame: Frame) -> str:
     body = _body(frame, f'<div class="ad-slot">{html.escape(noise.advert(c, w))}</div>')
     return _page(
         frame,
-        f'<div id="cookie-banner" class="cookie-consent"><p>{noise.consent(c)}</p><button>Accept</button></div>\n'
+        f'<div id="cookie-banner" class="cookie-consent"><p>{noise.consent(c)}</p>'
+        f"<button>Accept</button></div>\n"
         f'<header class="site-header"><nav><ul>{_items(noise.links(c, w, 8))}</ul></nav></header>\n'
         f"<main><article><h1>{html.escape(frame.title)}</h1>\n{body}\n</article>\n"
         f'<section class="comments"><h3>Comments</h3>{_comments(frame)}</section></main>\n'
@@ -42,9 +43,11 @@ def old_table(frame: Frame) -> str:
     menu = "<BR>\n".join(noise.links(c, w, 14))
     return _page(
         frame,
-        f'<TABLE width="100%"><TR><TD colspan=2 bgcolor="#cccccc"><FONT size=+2>{" - ".join(noise.links(c, w, 5))}'
-        f"</FONT></TD></TR>\n<TR><TD width=120 valign=top>{menu}</TD>\n<TD valign=top>"
-        f"<H1>{html.escape(frame.title)}</H1>\n{_body(frame)}\n<HR><CENTER>{html.escape(noise.advert(c, w))}</CENTER>"
+        f'<TABLE width="100%"><TR><TD colspan=2 bgcolor="#cccccc"><FONT size=+2>'
+        f"{' - '.join(noise.links(c, w, 5))}</FONT></TD></TR>\n"
+        f"<TR><TD width=120 valign=top>{menu}</TD>\n<TD valign=top>"
+        f"<H1>{html.escape(frame.title)}</H1>\n{_body(frame)}\n"
+        f"<HR><CENTER>{html.escape(noise.advert(c, w))}</CENTER>"
         f"</TD></TR>\n<TR><TD colspan=2><FONT size=-1>{noise.footer(c, w)} {' | '.join(noise.links(c, w, 4))}"
         "</FONT></TD></TR></TABLE>",
     )
@@ -110,7 +113,8 @@ def post(name: str, body: str, chance: random.Random) -> str:
 
 def _page(frame: Frame, body: str) -> str:
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(frame.title)}</title>\n'
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{html.escape(frame.title)}</title>\n"
         "<style>body { margin: 0; font: 16px serif }</style>\n<script>var q = q || [];</script></head>\n"
         f"<body>\n{body}\n</body></html>\n"
     )

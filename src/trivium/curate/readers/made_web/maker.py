@@ -1,4 +1,4 @@
-"""From real prose to labelled web pages: plan them (cheap, in order), then render each by itself (parallel)."""
+"""From real prose to labelled web pages: plan them (cheap, in order), then render each by itself."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from trivium.errors import ConfigError
 from trivium.evaluate.items_stage import ItemsConfig
 from trivium.evaluate.stage import EvaluateConfig
 from trivium.mix.stage import MixConfig
+from trivium.models.cost import Expected
 from trivium.pivotal.stage import PivotalConfig
 from trivium.report.stage import ReportConfig
 from trivium.store import files
@@ -60,6 +61,8 @@ class Recipe:
     dpo2: DPOConfig
     evaluate: EvaluateConfig
     report: ReportConfig
+    expected: Expected = Expected()
+    """What `trivium plan` assumes of data that is not made yet; no stage reads it."""
 
     def stage_config(self, stage: str) -> Any:
         """Return the configuration of a stage by its name."""

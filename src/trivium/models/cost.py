@@ -39,6 +39,30 @@ GPUS = (
 )
 
 
+REFERENCE = GPUS[1]
+"""The GPU whose hours a phase is given in; phi-4 was trained on it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Expected:
+    """What a recipe expects of data that is not made yet; only `trivium plan` reads it. Zero or empty: unknown."""
+
+    unique_tokens: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Source -> tokens that one epoch over it has."""
+    sft_tokens: float = 0.0
+    """Tokens of the fine-tuning set, one epoch."""
+    dpo1_pairs: dict[str, int] = dataclasses.field(default_factory=dict)
+    """Kind -> pairs of the first preference round."""
+    dpo2_pairs: dict[str, int] = dataclasses.field(default_factory=dict)
+    """Kind -> pairs of the second preference round."""
+    pair_tokens: float = 0.0
+    """Tokens of a prompt with both replies."""
+    reported_gpu_hours: float = 0.0
+    """What somebody says that such a run took."""
+    reported_by: str = ""
+    """Who, where, on what."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Phase:
     """One training phase: how many tokens, at which context."""
@@ -50,8 +74,13 @@ class Phase:
     """Tokens a sequence."""
     learning_rate: float
     """Peak."""
+    weight_decay: float
+    batch: int
+    """Sequences (or pairs) a step."""
+    rope_theta: float
+    """Base of the rotary position embedding."""
     passes: float = 1.0
-    """Cost of a token in units of a training token: 4/3 for DPO, whose reference model reads it once more."""
+    """Cost of a token in training tokens: 4/3 for DPO, whose reference model reads it once more."""
 
 
 def phase_flops(model: ModelConfig, phase: Phase) -> float:
@@ -85,8 +114,3 @@ def memory_per_gpu(model: ModelConfig, gpus: int, context: int) -> float:
     working = LAYER_ACTIVATIONS * context * model.hidden
     logits = LOGIT_BYTES * context * model.vocab
     return state + gathered + kept + working + logits
-
-
-def epochs(share: float, total_tokens: float, unique_tokens: float) -> float:
-    """How often a source is read: share x budget / unique tokens."""
-    return share * total_tokens / unique_tokens

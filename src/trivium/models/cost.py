@@ -14,8 +14,8 @@ LOGIT_BYTES = 6
 LAYER_ACTIVATIONS = 34
 """Bytes a token and hidden unit that one recomputed layer holds at most in bf16, flash attention.
 
-Source: Korthikanti et al., arXiv:2205.05198, equation 2 without its attention term. Differs: their layer has a
-plain feed-forward of 4 x hidden; Phi's gated one of 3.5 x hidden holds about as much.
+Source: Korthikanti et al., arXiv:2205.05198, equation 2 without its attention term. Differs: their layer has
+a plain feed-forward of 4 x hidden; Phi's gated one of 3.5 x hidden holds about as much.
 """
 
 
@@ -45,7 +45,7 @@ REFERENCE = GPUS[1]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Expected:
-    """What a recipe expects of data that is not made yet; only `trivium plan` reads it. Zero or empty: unknown."""
+    """What a recipe expects of data not made yet; only `trivium plan` reads it. Zero or empty: unknown."""
 
     unique_tokens: dict[str, float] = dataclasses.field(default_factory=dict)
     """Source -> tokens that one epoch over it has."""

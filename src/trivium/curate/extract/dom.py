@@ -24,6 +24,8 @@ BREAKS = frozenset(
     "h5 h6 header hgroup hr html li main ol p pre section summary table tbody td tfoot th thead tr ul".split()
 )
 """Tags that begin and end a block."""
+PLAIN = frozenset(("b", "i", "em", "strong", "tr", "code", "tt", "font"))
+"""Tags whose attributes are never looked at, for speed."""
 HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 BOILERPLATE_NAMES = frozenset(
     """ad ads adslot advert advertisement adsense banner breadcrumb breadcrumbs byline comment comments
@@ -129,7 +131,7 @@ def _enter(node: LexborNode, state: _State, by_name: bool) -> bool:
     if not node.is_element_node or tag in NEVER or tag == "br":
         _maths_script(node, tag, state)
         return False
-    attributes = node.attributes if tag not in ("p", "b", "i", "em", "strong", "tr") else {}
+    attributes = node.attributes if tag not in PLAIN else {}
     if _is_hidden(attributes) or _is_named_boilerplate(tag, attributes, by_name):
         return False
     if tag in ("pre", "table", "math", "img") and _take_whole(node, tag, state):
@@ -171,7 +173,7 @@ def _leave(node: LexborNode, state: _State) -> None:
         state.quotes -= 1
     elif tag in ("main", "article"):
         state.mains -= 1
-    if tag not in ("p", "b", "i", "em", "strong", "tr") and node.attributes.get("role") == "main":
+    if tag not in PLAIN and node.attributes.get("role") == "main":
         state.mains -= 1
 
 
@@ -242,7 +244,8 @@ def _code_text(node: LexborNode) -> str:
 
 def _data_table(node: LexborNode) -> list[list[str]]:
     """Return the cells of a table that holds data; an empty list for one that lays out a page."""
-    if node.css_first("table table, pre, h1, h2, h3, p + p, ul, form") is not None:
+    nested = any(inner.mem_id != node.mem_id for inner in node.css("table"))
+    if nested or node.css_first("pre, h1, h2, h3, p + p, ul, form") is not None:
         return []
     rows = [[_tidy(cell.text()).replace("\n", " ") for cell in row.css("td, th")] for row in node.css("tr")]
     rows = [row for row in rows if any(row)]

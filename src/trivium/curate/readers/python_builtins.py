@@ -18,7 +18,7 @@ from trivium.records import Document, row_id
 STEP = "curate.read.builtins"
 EXTENSIONS = (
     "_bisect _csv _datetime _decimal _heapq _json _pickle _queue _random _socket _sqlite3 _ssl _statistics "
-    "_struct _zoneinfo array audioop binascii cmath fcntl grp math mmap pyexpat resource select termios "
+    "_struct _zoneinfo array binascii cmath fcntl grp math mmap pyexpat resource select termios "
     "unicodedata zlib"
 ).split()
 """Extension modules read where present; importing them has no effect beyond the import."""

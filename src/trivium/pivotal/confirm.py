@@ -1,0 +1,147 @@
+"""Fresh rollouts decide which candidates are real; every pair is verified on both sides.
+
+The rollouts that suggested a candidate are never used to confirm it, since it was picked for how they came
+out. All candidates of a shard are sampled together, look after look, until each is settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trivium.pivotal import rollouts
+from trivium.pivotal.estimate import Estimate, StopRule, combine, known, largest_shift
+from trivium.pivotal.rollouts import Job, Judged, Policy, Problem
+from trivium.pivotal.tree import Branch, Candidate, Child, others
+from trivium.records import Verdict
+
+SURE = 0.8
+"""Coverage of the interval whose nearer end a reported shift must keep above the gap: a one-sided 90 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How far a token moves the success probability after a prefix."""
+
+    token: Child
+    prob_before: float
+    prob_after: float
+    low: float
+    high: float
+    """95 % interval of prob_after - prob_before."""
+    least: float
+    """|shift| at the nearer end of the interval of coverage SURE; negative when that lies beyond zero."""
+
+    @property
+    def size(self) -> float:
+        """|prob_after - prob_before|."""
+        return abs(self.prob_after - self.prob_before)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a candidate."""
+
+    problem: Problem
+    candidate: Candidate
+    decision: str
+    """`accept`, or why not: `futile`, `unsettled`."""
+    chosen: Estimate
+    rejected: Estimate
+    pivot: Shift
+    """The one of the two tokens that moves p more surely."""
+
+    @property
+    def gap(self) -> float:
+        """Difference of the two fresh success rates."""
+        return self.chosen.prob - self.rejected.prob
+
+
+def confirm(
+    policy: Policy, found: Sequence[tuple[Problem, Candidate]], rule: StopRule
+) -> tuple[list[Outcome], list[Judged]]:
+    """Settle every candidate with fresh rollouts from prefix + chosen and prefix + rejected.
+
+    Returns:
+        One outcome for each candidate, in order, and all rollouts that were sampled.
+    """
+    sides = [(_side(policy, p, c, c.chosen), _side(policy, p, c, c.rejected)) for p, c in found]
+    open_, decisions, sampled = list(range(len(found))), [""] * len(found), list[Judged]()
+    for look, target in enumerate(rule.looks):
+        jobs = [side for index in open_ for side in sides[index] if side.job(target) is not None]
+        answers = rollouts.roll(policy, [job for side in jobs if (job := side.job(target)) is not None])
+        for side, judged in zip(jobs, answers, strict=True):
+            side.take(judged)
+            sampled += judged
+        last = look == len(rule.looks) - 1
+        for index in open_:
+            chosen, rejected = sides[index]
+            decisions[index] = rule.decide(chosen.estimate, rejected.estimate, last)
+        open_ = [index for index in open_ if decisions[index] == "continue"]
+    outcomes = [
+        _outcome(problem, candidate, decision, chosen.estimate, rejected.estimate)
+        for (problem, candidate), decision, (chosen, rejected) in zip(found, decisions, sides, strict=True)
+    ]
+    return outcomes, sampled
+
+
+def shift_of(branch: Branch, token: Child, rival: Child, after: Estimate, rival_after: Estimate) -> Shift:
+    """How far one of two confirmed tokens moves p.
+
+    p before the token is not sampled again: it is the mean over the next token, with the two tokens' exact
+    sampling probabilities, their fresh estimates, and for all other tokens the rollouts of the tree that
+    took them. Built so, the bound |shift| <= 1 - probability holds exactly, not only on average.
+    """
+    mass, other = others(branch, token.token_id, rival.token_id)
+    rest = largest_shift(token.prob)
+    terms = [(rest, after), (-min(rival.prob, rest), rival_after), (-mass, other)]
+    value, low, high = combine(terms)
+    value = min(rest, max(-rest, value))
+    _, sure_low, sure_high = combine(terms, SURE)
+    return Shift(
+        token=token,
+        prob_before=after.prob - value,
+        prob_after=after.prob,
+        low=max(-rest, low),
+        high=min(rest, high),
+        least=sure_low if value > 0 else -sure_high,
+    )
+
+
+@dataclass(slots=True)
+class _Side:
+    """One continuation of a candidate and its fresh rollouts so far."""
+
+    problem: Problem
+    reply: tuple[int, ...]
+    purpose: str
+    estimate: Estimate
+    asked: int = 0
+
+    def job(self, target: int) -> Job | None:
+        if self.estimate.exact or target <= self.asked:
+            return None
+        return Job(self.problem, self.reply, self.asked, target - self.asked, self.purpose)
+
+    def take(self, judged: Sequence[Judged]) -> None:
+        self.asked += len(judged)
+        self.estimate += rollouts.estimate(judged)
+
+
+def _side(policy: Policy, problem: Problem, candidate: Candidate, child: Child) -> _Side:
+    reply = (*candidate.branch.prefix, child.token_id)
+    ended = child.token_id in policy.stop_ids or len(reply) >= policy.budget
+    right = ended and rollouts.judge_reply(policy, problem, reply) == Verdict.RIGHT
+    return _Side(problem, reply, "confirm", known(right) if ended else Estimate())
+
+
+def _outcome(
+    problem: Problem, candidate: Candidate, decision: str, chosen: Estimate, rejected: Estimate
+) -> Outcome:
+    branch = candidate.branch
+    shifts = (
+        shift_of(branch, candidate.chosen, candidate.rejected, chosen, rejected),
+        shift_of(branch, candidate.rejected, candidate.chosen, rejected, chosen),
+    )
+    pivot = max(shifts, key=lambda shift: shift.least)
+    return Outcome(problem, candidate, decision, chosen, rejected, pivot)

@@ -1,0 +1,109 @@
+"""What the search found and what it cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from trivium.pivotal import pairs
+from trivium.pivotal.mine import Searched
+from trivium.records import Drop, PivotalToken, Preference, Rollout, from_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The tables of all shards as records."""
+
+    searched: list[Searched]
+    rollouts: list[Rollout]
+    pivotal_tokens: list[PivotalToken]
+    preferences: list[Preference]
+    drops: list[Drop]
+
+
+def read(tables: Mapping[str, pa.Table]) -> Read:
+    """Turn the joined tables of the shards back into records."""
+    return Read(
+        searched=from_table(Searched, tables["searched"]),
+        rollouts=from_table(Rollout, tables["rollouts"]),
+        pivotal_tokens=from_table(PivotalToken, tables["pivotal_tokens"]),
+        preferences=from_table(Preference, tables["preferences"]),
+        drops=from_table(Drop, tables["drops"]),
+    )
+
+
+def metrics(mined: Read, kind_of: Callable[[int, int], str], gap: float) -> dict[str, Any]:
+    """Counts, cost and statistics of the search.
+
+    Args:
+        mined: Everything the shards wrote.
+        kind_of: Kind of a pair of token ids.
+        gap: Threshold of a pivotal token.
+    """
+    rows, confirmed = mined.searched, len(mined.preferences)
+    candidates = sum(row.num_candidates for row in rows)
+    root_tokens, confirm_tokens = sum(r.root_tokens for r in rows), sum(r.confirm_tokens for r in rows)
+    return {
+        "questions": len(rows),
+        "questions_in_band": sum(row.in_band for row in rows),
+        "questions_with_pairs": sum(row.num_confirmed > 0 for row in rows),
+        "candidates": candidates,
+        "confirmed": confirmed,
+        "confirmed_share": _share(confirmed, candidates),
+        "pivotal_tokens": len(mined.pivotal_tokens),
+        "left_out": dict(sorted(Counter(f"{d.step}: {d.reason}" for d in mined.drops).items())),
+        "rollouts": len(mined.rollouts),
+        "verdicts": dict(sorted(Counter(str(row.verdict) for row in mined.rollouts).items())),
+        "tokens_generated": root_tokens + confirm_tokens,
+        "tokens_root": root_tokens,
+        "tokens_confirm": confirm_tokens,
+        "tokens_per_pair": round(_share(root_tokens + confirm_tokens, confirmed), 1),
+        "tokens_ruled_out_share": _share(sum(row.tokens_ruled_out for row in rows), root_tokens),
+        "bound_violations": sum(map(pairs.breaks_bound, mined.pivotal_tokens)),
+        "gap_threshold": gap,
+        "pairs": _pair_statistics(mined.preferences, kind_of),
+        "pivots": _pivot_statistics(mined),
+    }
+
+
+def _pair_statistics(found: Sequence[Preference], kind_of: Callable[[int, int], str]) -> dict[str, Any]:
+    if not found:
+        return {}
+    kinds = Counter(kind_of(pair.chosen_ids[0], pair.rejected_ids[0]) for pair in found)
+    return {
+        "kinds": dict(sorted(kinds.items())),
+        "mean_gap": sum(pair.gap for pair in found) / len(found),
+        "distinct_contrasts": len({(pair.chosen_ids[0], pair.rejected_ids[0]) for pair in found}),
+    }
+
+
+def _pivot_statistics(mined: Read) -> dict[str, Any]:
+    """Sign, size, place in the reply and sampling probability of the pivotal tokens."""
+    found = mined.pivotal_tokens
+    if not found:
+        return {}
+    shifts = [token.prob_after - token.prob_before for token in found]
+    prompts = {row.question_id: len(row.prefix_ids) for row in reversed(mined.rollouts)}
+    # The first rollout of a question is a root, so its prefix is the prompt.
+    places = [len(token.prefix_ids) - prompts[token.question_id] for token in found]
+    return {
+        "up": sum(shift > 0 for shift in shifts),
+        "down": sum(shift < 0 for shift in shifts),
+        "mean_size": sum(map(abs, shifts)) / len(shifts),
+        "median_place_in_reply": median(places),
+        "at_first_token": sum(place == 0 for place in places),
+        "median_token_prob": median(token.token_prob for token in found),
+        "median_used_share_of_bound": median(
+            abs(shift) / (1 - token.token_prob) for shift, token in zip(shifts, found, strict=True)
+        ),
+    }
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

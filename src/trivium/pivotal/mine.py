@@ -1,0 +1,182 @@
+"""From questions to confirmed pairs: roots, tree, confirmation, for one shard of questions at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trivium.pivotal import pairs, rollouts, tree
+from trivium.pivotal.confirm import Outcome, confirm
+from trivium.pivotal.estimate import Estimate, StopRule
+from trivium.pivotal.rollouts import Job, Judged, Policy, Problem
+from trivium.records import Drop, PivotalToken, Preference, Rollout, to_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRule:
+    """What is searched and what counts; the fields of PivotalConfig that the search needs."""
+
+    root_rollouts: tuple[int, ...]
+    """Rollouts a question after each step. A question of which all or none are right stops early."""
+    band: tuple[float, float]
+    min_rollouts: int
+    min_apparent_gap: float
+    max_candidates: int
+    stop: StopRule
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Searched:
+    """What the search did with one question."""
+
+    question_id: str
+    num_rollouts: int
+    num_right: int
+    num_errors: int
+    in_band: bool
+    num_candidates: int
+    num_confirmed: int
+    root_tokens: int
+    confirm_tokens: int
+    tokens_ruled_out: int
+    """Tokens of the root rollouts that the bound rules out as pivots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """All that one shard gave."""
+
+    searched: list[Searched]
+    rollouts: list[Rollout]
+    outcomes: list[Outcome]
+    drops: list[Drop]
+    gap: float
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Arrow tables of the shard, for the ledger."""
+        accepted = [outcome for outcome in self.outcomes if outcome.decision == "accept"]
+        refused = [outcome for outcome in self.outcomes if outcome.decision != "accept"]
+        return {
+            "searched": to_table(Searched, self.searched),
+            "rollouts": to_table(Rollout, self.rollouts),
+            "pivotal_tokens": to_table(
+                PivotalToken, [pairs.pivotal_token(o) for o in accepted if pairs.has_pivot(o, self.gap)]
+            ),
+            "preferences": to_table(Preference, [pairs.preference(o, self.gap) for o in accepted]),
+            "drops": to_table(Drop, [*self.drops, *map(pairs.drop, refused)]),
+        }
+
+
+def mine(policy: Policy, problems: Sequence[Problem], rule: SearchRule) -> Mined:
+    """Search a shard of questions for pivotal tokens.
+
+    Args:
+        policy: The model and its verifier.
+        problems: Questions with their prompts as ids.
+        rule: Numbers of rollouts, the band and the thresholds.
+
+    Returns:
+        Rollouts, outcomes of all candidates and what was left out, in the order of the questions.
+    """
+    roots = sample_roots(policy, problems, rule.root_rollouts)
+    kept = [problem for problem in problems if _in_band(rollouts.estimate(roots[problem.question_id]), rule)]
+    found = [
+        (problem, candidate)
+        for problem in kept
+        for candidate in tree.candidates(
+            _paths(roots[problem.question_id]),
+            gap=rule.stop.gap,
+            min_rollouts=rule.min_rollouts,
+            min_apparent_gap=rule.min_apparent_gap,
+        )[: rule.max_candidates]
+    ]
+    outcomes, sampled = confirm(policy, found, rule.stop)
+    searched = [
+        _searched(problem, roots[problem.question_id], outcomes, sampled, rule) for problem in problems
+    ]
+    every = [item.row for problem in problems for item in roots[problem.question_id]]
+    return Mined(
+        searched=searched,
+        rollouts=every + [item.row for item in sampled],
+        outcomes=outcomes,
+        drops=[drop for row in searched if (drop := _band_drop(row, rule)) is not None],
+        gap=rule.stop.gap,
+    )
+
+
+def sample_roots(
+    policy: Policy, problems: Sequence[Problem], steps: Sequence[int]
+) -> dict[str, list[Judged]]:
+    """Sample whole replies to every question, in steps; questions that are plainly out of band stop early."""
+    found: dict[str, list[Judged]] = {problem.question_id: [] for problem in problems}
+    for target in steps:
+        open_ = [problem for problem in problems if not _settled(found[problem.question_id])]
+        jobs = [
+            Job(problem, (), len(done), target - len(done), "root")
+            for problem in open_
+            for done in [found[problem.question_id]]
+        ]
+        for job, judged in zip(jobs, rollouts.roll(policy, jobs), strict=True):
+            found[job.problem.question_id] += judged
+    return found
+
+
+def _settled(done: Sequence[Judged]) -> bool:
+    counts = rollouts.estimate(done)
+    return counts.num_rollouts > 0 and counts.num_right in (0, counts.num_rollouts)
+
+
+def _in_band(counts: Estimate, rule: SearchRule) -> bool:
+    return counts.num_rollouts > 0 and rule.band[0] <= counts.prob <= rule.band[1]
+
+
+def _paths(judged: Sequence[Judged]) -> list[tree.Path]:
+    import numpy as np
+
+    return [
+        tree.Path(tuple(item.row.completion_ids), tuple(np.exp(item.row.logprobs).tolist()), item.verdict)
+        for item in judged
+    ]
+
+
+def _searched(
+    problem: Problem,
+    roots: Sequence[Judged],
+    outcomes: Sequence[Outcome],
+    sampled: Sequence[Judged],
+    rule: SearchRule,
+) -> Searched:
+    counts = rollouts.estimate(roots)
+    own = [outcome for outcome in outcomes if outcome.problem.question_id == problem.question_id]
+    ruled_out, root_tokens = tree.share_ruled_out(_paths(roots), rule.stop.gap)
+    fresh = [item.row for item in sampled if item.row.question_id == problem.question_id]
+    return Searched(
+        question_id=problem.question_id,
+        num_rollouts=counts.num_rollouts,
+        num_right=counts.num_right,
+        num_errors=counts.num_errors,
+        in_band=_in_band(counts, rule),
+        num_candidates=len(own),
+        num_confirmed=sum(outcome.decision == "accept" for outcome in own),
+        root_tokens=root_tokens,
+        confirm_tokens=sum(len(row.completion_ids) for row in fresh),
+        tokens_ruled_out=ruled_out,
+    )
+
+
+def _band_drop(row: Searched, rule: SearchRule) -> Drop | None:
+    if row.in_band:
+        return None
+    prob = row.num_right / row.num_rollouts if row.num_rollouts else 0.0
+    reason = "no verdict" if not row.num_rollouts else "too hard" if prob < rule.band[0] else "too easy"
+    return Drop(
+        id=row.question_id,
+        step="pivotal.band",
+        reason=reason,
+        detail=f"{row.num_right} of {row.num_rollouts} rollouts right",
+        source=row.question_id,
+    )

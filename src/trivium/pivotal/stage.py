@@ -1,0 +1,125 @@
+"""Pivotal: questions with checkable answers -> single-token preference pairs from the model's own rollouts.
+
+Reads the SFT checkpoint and the questions; writes rollouts, searched (one row a question), pivotal_tokens,
+preferences and solved.json. Work goes in fixed shards of questions, so a killed run repeats at most the
+shards that were in flight and the result does not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trivium.errors import ConfigError, DataError
+from trivium.records import Question
+
+if TYPE_CHECKING:
+    from trivium.store.run import StageDir
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PivotalConfig:
+    """Which questions are searched, how much is sampled and what counts as a pivot."""
+
+    model: str = "sft"
+    """Stage whose checkpoint is searched; its own rollouts make the pairs."""
+    questions: str = "synthesize"
+    """Stage whose table `questions` is searched."""
+    skill: str = "word"
+    """Only questions of this skill; empty takes all."""
+    difficulty: tuple[int, int] = (2, 8)
+    """Least and greatest number of steps of a question."""
+    num_questions: int = 600
+    """Questions searched at most, drawn by the run's seed."""
+    temperature: float = 1.0
+    """Sampling temperature of all rollouts; the Phi-4 report's figure 3 uses 1."""
+    max_reply_tokens: int = 160
+    """Tokens of a whole reply; the same total for every rollout of a question."""
+    root_rollouts: tuple[int, ...] = (8, 16)
+    """Whole replies to a question after each step; it stops early when all or none are right so far."""
+    band: tuple[float, float] = (0.2, 0.8)
+    """Success probability that a question must have. Source: Phi-4 report, section 4.3."""
+    gap: float = 0.2
+    """Least shift of a pivotal token and least surely shown gap of a pair. Source: Phi-4 report, figure 3."""
+    min_rollouts: int = 4
+    """Rollouts that must have passed through a branching."""
+    min_apparent_gap: float = 0.3
+    """Least difference of the shrunk success rates of two tokens that makes them a candidate."""
+    max_candidates: int = 8
+    """Candidates of one question that are followed up, widest first, so that no question dominates."""
+    looks: tuple[int, ...] = (4, 8, 12, 16)
+    """Fresh rollouts a side at which a candidate may be settled; see StopRule."""
+    level: float = 0.95
+    """Coverage of the interval at each look."""
+    num_solved: int = 3
+    """Solutions for the report page with the success probability after every token."""
+    solved_rollouts: int = 24
+    """Fresh rollouts for each prefix of those."""
+    shard_questions: int = 48
+    """Questions of one piece of work."""
+    batch_size: int = 256
+    """Rollouts that run at once in a process; no effect on the result."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        if not 0 < self.gap < 1:
+            raise ConfigError(f"pivotal.gap: got {self.gap}, expected between 0 and 1; the report uses 0.2.")
+        if not 0 <= self.band[0] <= self.band[1] <= 1:
+            raise ConfigError(f"pivotal.band: got {self.band}, expected two growing shares such as 0.2,0.8.")
+        if not self.root_rollouts or sorted(set(self.root_rollouts)) != list(self.root_rollouts):
+            raise ConfigError(
+                f"pivotal.root_rollouts: got {self.root_rollouts}, expected growing numbers such as 8,16."
+            )
+
+
+def run(config: PivotalConfig, stage: StageDir) -> dict[str, Any]:
+    """Search, confirm and write the pairs.
+
+    Returns:
+        Metrics; see `trivium.pivotal.measure`.
+
+    Raises:
+        DataError: No question fits, or the verifier judged not a single rollout right.
+    """
+    from trivium.pivotal import measure, shards
+    from trivium.store.ledger import run_shards
+
+    started = time.perf_counter()
+    opened = shards.open_settings(config, stage)
+    problems = shards.prepare(config, stage, _choose(config, stage), opened)
+    pieces = shards.cut([problem for problem, _ in problems], config.shard_questions)
+    tables = run_shards(stage, "search", shards.search(opened), pieces, label="pivotal search")
+    mined = measure.read(tables)
+    if not any(row.num_right for row in mined.searched):
+        raise DataError(shards.nothing_right(problems, mined.rollouts, opened))
+    searched_seconds = time.perf_counter() - started
+    for name in ("rollouts", "searched", "pivotal_tokens", "preferences"):
+        stage.write_table(name, tables[name])
+    stage.drop(mined.drops)
+    pages = shards.solve(config, stage, problems, mined, opened)
+    stage.write_json("solved", pages)
+    return measure.metrics(mined, shards.kind_of(opened), config.gap) | {
+        "num_solved": len(pages),
+        "search_seconds": round(searched_seconds, 2),
+        "solve_seconds": round(time.perf_counter() - started - searched_seconds, 2),
+    }
+
+
+def _choose(config: PivotalConfig, stage: StageDir) -> Sequence[Question]:
+    """Take the questions that fit, in an order that only the seed and their ids decide."""
+    from trivium.models.sample_draw import request_seed
+
+    low, high = config.difficulty
+    fitting = [
+        question
+        for question in stage.rows(config.questions, "questions", Question)
+        if (not config.skill or question.skill == config.skill) and low <= question.difficulty <= high
+    ]
+    if not fitting:
+        raise DataError(
+            f"pivotal: {config.questions} has no question of skill {config.skill!r} with {low} to {high} "
+            "steps; widen pivotal.skill or pivotal.difficulty."
+        )
+    return sorted(fitting, key=lambda question: request_seed(stage.seed, "pivotal", question.id))

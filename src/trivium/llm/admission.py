@@ -1,8 +1,8 @@
 """How many requests an endpoint gets at once: additive increase, multiplicative decrease.
 
 Source: the control law of TCP, as DataDesigner uses it for model endpoints: x0.75 at the first 429 of a
-burst, +1 after 25 successes, Retry-After obeyed (else 2 s), and a memory of the level that failed, which growth
-may pass by 10 % only.
+burst, +1 after 25 successes, Retry-After obeyed (else 2 s), and a memory of the level that failed, which
+growth may pass by 10 % only.
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ class Budget:
     """Tokens that may still be spent, cached replies counted like paid ones.
 
     Requests are decided in order. One is charged its upper bound until it is settled, oldest first, which
-    happens only when `window` requests are under way or when the next would not fit otherwise: so the decision
-    depends on the replies alone and never on timing, and a resumed run stops where the first would have stopped.
-    Generated tokens never pass the limit; prompt tokens are estimated from their length until the reply says
-    the real number.
+    happens only when `window` requests are under way or when the next would not fit otherwise: so the
+    decision depends on the replies alone and never on timing, and a resumed run stops where the first would
+    have stopped. Generated tokens never pass the limit; prompt tokens are estimated from their length until
+    the reply says the real number.
     """
 
     generated: int

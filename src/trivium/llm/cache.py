@@ -8,6 +8,7 @@ The file is in WAL mode and each reply is its own transaction: a killed process 
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,15 @@ CREATE TABLE IF NOT EXISTS calls (
     PRIMARY KEY (key, max_tokens)
 ) WITHOUT ROWID
 """
+VARIABLE = "TRIVIUM_CACHE"
+"""Names a folder whose call cache all runs share; without it every run folder has its own."""
+
 COLUMNS = "text, finish, prompt_tokens, completion_tokens, error, raw"
+
+
+def cache_path(run_folder: Path) -> Path:
+    """Return where a run keeps its calls: the shared folder if one is named, else the run folder."""
+    return Path(os.environ.get(VARIABLE) or run_folder) / "calls.sqlite"
 
 
 class CallCache:

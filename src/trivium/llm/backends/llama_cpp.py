@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib
 import importlib.metadata
 import json
 import tempfile
@@ -147,8 +148,8 @@ def read_reply(answer: dict[str, Any]) -> Reply:
 
 
 def _server(weights: Path, context: int, socket: Path) -> Any:
-    import xllamacpp
-
+    # The module has no types, and mypy and pyright disagree about what that means.
+    xllamacpp: Any = importlib.import_module("xllamacpp")
     params = xllamacpp.CommonParams()
     params.model.path = str(weights)
     params.n_ctx = context

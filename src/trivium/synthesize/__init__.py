@@ -1,0 +1,1 @@
+"""From seeds to training rows: verified problems, rewrites, reversals, questions and facts."""

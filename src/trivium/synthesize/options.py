@@ -1,0 +1,105 @@
+"""What the stage can be told; the defaults are those of the pocket recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from trivium.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProblemsConfig:
+    """Verified problems: how many of each, in plain form for pretraining and as chats for fine-tuning."""
+
+    word: int = 20_000
+    """Word problems in plain form."""
+    arithmetic: int = 12_000
+    """Bare calculations in plain form."""
+    programs: int = 4_000
+    """Program-output problems in plain form; each program is run once in the sandbox."""
+    recall: int = 2_000
+    """Short key-value recall documents, for the pretraining context."""
+    long_recall: int = 600
+    """Long key-value recall documents, for midtraining."""
+    long_tokens: int = 1_000
+    """Length of a long recall document in tokens, about (see problems.recall.TOKENS_PER_LINE)."""
+    chat_word: int = 10_000
+    """Word problems as chats; other problems than the plain ones."""
+    chat_arithmetic: int = 3_000
+    """Bare calculations as chats."""
+    chat_programs: int = 1_500
+    """Program-output problems as chats."""
+    questions: int = 4_000
+    """Word problems that are shown nowhere: for rejection sampling and the pivotal search."""
+    steps: tuple[int, int] = (1, 6)
+    """Fewest and most steps of a training word problem; 1-8."""
+    question_steps: tuple[int, int] = (2, 6)
+    """Fewest and most steps of the problems in `questions`."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name in ("steps", "question_steps"):
+            low, high = getattr(self, name)
+            if not 1 <= low <= high <= 8:
+                raise ConfigError(
+                    f"synthesize.problems.{name}: got {low}-{high}; expected 1 <= fewest <= most <= 8; "
+                    "mend the recipe."
+                )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TeacherConfig:
+    """The language model behind the reversal, rewrite and question flows, and what it may cost."""
+
+    where: str = "local"
+    """`local` (a GGUF file, see trivium.llm.teacher), `none`, or the address of an OpenAI-style endpoint."""
+    model: str = ""
+    """Name of the model at an endpoint."""
+    key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that holds the endpoint's key; may be unset."""
+    generated_tokens: int = 2_800
+    """Most tokens that the teacher may write in all flows together."""
+    prompt_tokens: int = 7_000
+    """Most tokens that it may read in all flows together."""
+    temperature: float = 0.5
+    """For writing; judging is greedy. Source of 0.5: the rephrasing prompts of Nemotron-CC."""
+    top_p: float = 0.9
+    """Nucleus for writing. Source: as for the temperature."""
+    reversal_seeds: int = 60
+    """Functions to try to reverse at most."""
+    reversal_solvers: int = 2
+    """Independent regenerations of the code from a statement; 4 would be better, 2 is what pocket can pay."""
+    reversal_agreement: float = 0.9
+    """Share of trial inputs on which a regenerated function must behave like the original."""
+    rewrite_seeds: int = 60
+    """Passages to try to rewrite at most."""
+    revision_rounds: int = 1
+    """Critique-and-revise rounds a rewrite may have. Phi-4 report, appendix D.1.2, shows 2."""
+    question_seeds: int = 60
+    """Passages to try to ask about at most."""
+    passage_chars: tuple[int, int] = (120, 450)
+    """Length of the passages that a small teacher can hold on to."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SynthesizeConfig:
+    """Everything that is grown from seeds or made by verified makers."""
+
+    problems: ProblemsConfig = field(default_factory=ProblemsConfig)
+    """Verified problems."""
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    """The three flows that need a language model."""
+    docstring_reversals: int = 3_000
+    """Documented functions turned into instruction and source, at most."""
+    reversal_chars: int = 800
+    """Longest instruction and source together: about one pretraining context."""
+    rule_rewrite_chars: int = 500_000
+    """Characters of prose rewritten by rules (source web_rewrites), at most."""
+    fact_rounds: int = 30
+    """Times that every known fact is stated, each time in other wording and company (source acquired)."""
+    bogus: int = 500
+    """Questions about things that do not exist."""
+    constraints: int = 2_000
+    """Requests with checkable constraints, in plain form."""
+    chat_constraints: int = 2_000
+    """Requests with checkable constraints, as chats."""

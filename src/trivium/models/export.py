@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def save_tokenizer(tokenizer: tokenizers.Tokenizer, path: Path, *, context: int, chat_model: bool = False) -> None:
+def save_tokenizer(
+    tokenizer: tokenizers.Tokenizer, path: Path, *, context: int, chat_model: bool = False
+) -> None:
     """Write `tokenizer.json` and `tokenizer_config.json` so that `AutoTokenizer` loads the folder.
 
     Args:

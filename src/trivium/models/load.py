@@ -78,7 +78,9 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     try:
         marked, plain = tokenizers.Tokenizer.from_str(text), tokenizers.Tokenizer.from_str(text)
     except Exception as error:  # the Rust side raises bare Exception
-        raise DataError(f"{path}/tokenizer.json: not a tokenizer ({error}); write the folder again.") from error
+        raise DataError(
+            f"{path}/tokenizer.json: not a tokenizer ({error}); write the folder again."
+        ) from error
     plain.encode_special_tokens = True
     return _with_special_ids(plain, marked, Path(path))
 
@@ -134,7 +136,9 @@ def model_hash(path: str | Path) -> str:
 
 
 def _with_special_ids(plain: tokenizers.Tokenizer, marked: tokenizers.Tokenizer, path: Path) -> Tokenizer:
-    added = {token.content: index for index, token in marked.get_added_tokens_decoder().items() if token.special}
+    added = {
+        token.content: index for index, token in marked.get_added_tokens_decoder().items() if token.special
+    }
     named = _named_tokens(path)
     eos = added.get(chat.ENDOFTEXT, added.get(named.get("eos_token", ""), -1))
     if eos < 0:

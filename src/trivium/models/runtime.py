@@ -135,13 +135,12 @@ def run_ranks(function: Callable[..., Any], ranks: int, rendezvous: Path, args: 
         rendezvous.unlink(missing_ok=True)
 
 
-def average_(flat: torch.Tensor) -> None:
-    """Replace a tensor by its mean over all ranks; every rank ends with the same bits."""
+def sum_over_ranks_(flat: torch.Tensor) -> None:
+    """Replace a tensor by its sum over all ranks; every rank ends with the same bits."""
     import torch.distributed as dist
 
     if dist.is_initialized() and dist.get_world_size() > 1:
         dist.all_reduce(flat)
-        flat /= dist.get_world_size()
 
 
 def _serve_rank(function: Callable[..., Any], rank: int, ranks: int, rendezvous: Path, args: Any) -> None:

@@ -1,0 +1,1 @@
+"""Mix: how many tokens, and so how many epochs, training takes from every source."""

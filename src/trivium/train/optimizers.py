@@ -1,0 +1,112 @@
+"""Optimizers over one flat gradient, and their state as named tensors (no pickle)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from trivium.train.settings import LoopConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class FlatGradient:
+    """One buffer that holds the gradients of all parameters, and room for statistics to sum with them."""
+
+    def __init__(self, parameters: dict[str, Tensor], extra: int) -> None:
+        """Point every parameter's `.grad` into the buffer; `extra` float32 numbers follow the gradients."""
+        sizes = [weight.numel() for weight in parameters.values()]
+        self.num_weights = sum(sizes)
+        self.buffer = torch.zeros(self.num_weights + extra)
+        start = 0
+        for weight, size in zip(parameters.values(), sizes, strict=True):
+            weight.grad = self.buffer[start : start + size].view_as(weight)
+            start += size
+
+    @property
+    def gradient(self) -> Tensor:
+        """All gradients, flat."""
+        return self.buffer[: self.num_weights]
+
+    @property
+    def extra(self) -> Tensor:
+        """The statistics."""
+        return self.buffer[self.num_weights :]
+
+    def zero(self) -> None:
+        """Start a new step."""
+        self.buffer.zero_()
+
+    def clip(self, largest: float) -> float:
+        """Scale the gradient down to a norm; returns the norm before."""
+        norm = self.gradient.double().norm().item()
+        if 0 < largest < norm:
+            self.gradient.mul_(largest / norm)
+        return norm
+
+
+def trainable(model: PreTrainedModel) -> dict[str, Tensor]:
+    """Parameters by name; tied weights appear once."""
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def make_optimizers(parameters: dict[str, Tensor], config: LoopConfig) -> list[torch.optim.Optimizer]:
+    """AdamW for everything, or Muon for the matrices of the layers and AdamW for the rest."""
+    inner = {name for name, weight in parameters.items() if weight.dim() == 2 and ".layers." in name}
+    rest = [name for name in parameters if config.optimizer == "adamw" or name not in inner]
+    groups = [
+        {"params": [parameters[n] for n in rest if n in inner], "weight_decay": config.weight_decay},
+        {"params": [parameters[n] for n in rest if n not in inner], "weight_decay": 0.0},
+    ]
+    found: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(
+            [group for group in groups if group["params"]],
+            lr=config.learning_rate,
+            betas=(config.beta1, config.beta2),
+            fused=True,
+        )
+    ]
+    if config.optimizer == "muon":
+        # The RMS-matching rule gives Muon's updates the size of AdamW's, so one learning rate serves both.
+        found.append(
+            torch.optim.Muon(
+                [parameters[name] for name in parameters if name in inner],
+                lr=config.learning_rate,
+                weight_decay=config.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            )
+        )
+    return found
+
+
+def set_lr(optimizers: list[torch.optim.Optimizer], lr: float) -> None:
+    """Set the learning rate of every group."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+
+
+def state_tensors(
+    optimizers: list[torch.optim.Optimizer], parameters: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """Optimizer state as tensors named `<number>/<parameter>/<key>`."""
+    names = {weight: name for name, weight in parameters.items()}
+    return {
+        f"{number}/{names[weight]}/{key}": value
+        for number, optimizer in enumerate(optimizers)
+        for weight, state in optimizer.state.items()
+        for key, value in state.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def restore_state(
+    optimizers: list[torch.optim.Optimizer], parameters: dict[str, Tensor], tensors: dict[str, Tensor]
+) -> None:
+    """Undo `state_tensors`."""
+    for name, value in tensors.items():
+        number, parameter, key = name.split("/")
+        optimizers[int(number)].state[parameters[parameter]][key] = value

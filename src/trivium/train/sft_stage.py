@@ -1,0 +1,111 @@
+"""SFT: conversations in; a chat model out. The loss counts the replies only.
+
+Reads the conversations that the align room wrote and the model of an earlier stage. Writes `model/` (whose
+end of sequence is the end of a turn), losses.parquet and training.json.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from trivium.errors import ConfigError, DataError
+from trivium.records import Drop, Example
+from trivium.store.run import StageDir
+from trivium.train.settings import LoopConfig
+
+if TYPE_CHECKING:
+    from trivium.models.load import Tokenizer
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class SFTConfig:
+    """What is fine-tuned and how."""
+
+    start: str = "midtrain"
+    """Stage whose model is fine-tuned."""
+    data: str = "sft_data"
+    """Stage whose table `examples` holds the conversations."""
+    epochs: float = 2.0
+    """Passes over the conversations."""
+    loop: LoopConfig = dataclasses.field(
+        default_factory=lambda: LoopConfig(learning_rate=1e-3, rows=16, row_tokens=512, weight_decay=0.0)
+    )
+    """How weights are updated; a conversation longer than row_tokens is dropped, with its reason."""
+
+    def __post_init__(self) -> None:
+        """Refuse to train on nothing."""
+        if self.epochs <= 0:
+            raise ConfigError(f"sft.epochs: got {self.epochs}, expected more than 0.")
+
+
+def run(config: SFTConfig, stage: StageDir) -> dict[str, Any]:
+    """Run the stage on disk; returns reply tokens, epochs and losses per flow."""
+    from trivium.models import export
+    from trivium.models.load import load_tokenizer
+    from trivium.train import account, streams
+    from trivium.train.loop import Job, run_job
+
+    began = time.perf_counter()
+    start = stage.folder(config.start) / "model"
+    store = stage.scratch / "tokens"
+    flows = write_store(stage.rows(config.data, "examples", Example), load_tokenizer(start), config, stage)
+    chosen = streams.epoch_streams(store, flows, config.epochs)
+    make = functools.partial(streams.next_token, store, chosen, config.loop, stage.seed)
+    objective = make()
+    model, history = run_job(
+        Job(model=start, objective=make, config=config.loop, scratch=stage.scratch, label="sft")
+    )
+    export.save_checkpoint(model, start, stage.path / "model", chat_model=True)
+    found = account.summary(history, objective.groups)
+    facts = account.model_facts(model, found["tokens"])
+    account.write_training(stage, history, objective.groups, config, facts)
+    return {
+        **found,
+        **facts,
+        "conversations": sum(len(source) for source in objective.order.sources),
+        "streams": streams.epochs_by_stream(objective, chosen),
+        "train_seconds": round(time.perf_counter() - began, 2),
+    }
+
+
+def write_store(
+    rows: Sequence[Example], tokenizer: Tokenizer, config: SFTConfig, stage: StageDir
+) -> list[str]:
+    """Tokenise conversations into a store in the scratch folder, one source a flow; returns the names."""
+    from trivium.models.chat import encode_chat
+    from trivium.train import tokens
+
+    groups: dict[str, list[tokens.TokenDocument]] = {}
+    for row in rows:
+        ids, reply = encode_chat(tokenizer, row.messages)
+        reason = _refuse(len(ids), sum(reply), config.loop.row_tokens)
+        if reason:
+            stage.drop([Drop(id=row.id, step=stage.name, reason=reason, source=row.source)])
+            continue
+        text = "".join(message.content for message in row.messages)
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", row.flow or row.source)
+        groups.setdefault(name, []).append(
+            tokens.TokenDocument(row.id, ids, len(text.encode()), row.difficulty, reply)
+        )
+    if not groups:
+        raise DataError(
+            f"{config.data}/examples: got no usable conversation; expected messages with a reply."
+        )
+    folder = stage.scratch / "tokens"
+    lines = {
+        name: tokens.write_source(folder, name, groups[name], tokenizer.vocab_size) for name in sorted(groups)
+    }
+    tokens.write_manifest(folder, tokenizer.vocab_size, lines)
+    return sorted(groups)
+
+
+def _refuse(num_tokens: int, num_reply: int, row_tokens: int) -> str:
+    if not num_reply:
+        return "no reply to learn"
+    # The last token is a target only, so a conversation of row_tokens + 1 tokens still fits.
+    return "longer than a row" if num_tokens > row_tokens + 1 else ""

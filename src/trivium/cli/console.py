@@ -33,7 +33,7 @@ def show_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, numbers
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for header in headers:
         table.add_column(header, justify="right" if header in numbers else "left", overflow="fold")
     for row in rows:
@@ -64,6 +64,14 @@ def big(number: float) -> str:
         if abs(number) >= size:
             return f"{trimmed(number / size)}{letter}"
     return trimmed(number)
+
+
+def small(number: float) -> str:
+    """Write a small setting shortly: 3e-4, 0.1, 0."""
+    if not 0 < abs(number) < 1e-2:
+        return f"{number:g}"
+    mantissa, exponent = f"{number:.2e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 def trimmed(number: float, digits: int = 2) -> str:

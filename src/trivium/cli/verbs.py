@@ -109,8 +109,8 @@ class PlanVerb:
     """Change one field, e.g. --set pretrain.tokens=1000000."""
     mfu: Annotated[float, tyro.conf.arg(metavar="SHARE")] = 0.4
     """Share of a GPU's peak that the run reaches; 0.33 to 0.46 are reported for dense models on H100s."""
-    gpus: Annotated[int, tyro.conf.arg(metavar="N")] = 1920
-    """GPUs that share the model and its optimizer; 1,920 trained phi-4."""
+    gpus: Count = None
+    """GPUs that share model and optimizer; the recipe's pretrain.loop.ranks when not given."""
     keys: tyro.conf.FlagCreatePairsOff[bool] = False
     """List every field that --set can change, with its value, and stop."""
 

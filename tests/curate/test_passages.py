@@ -1,0 +1,94 @@
+"""Passages: spans that tile the text, whole code and headings, scores that follow content, balanced seeds."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trivium.curate.passages import (
+    make_passages,
+    score_factual,
+    score_reasoning,
+    seed_value,
+    select_seeds,
+    split,
+)
+from trivium.records import Document, Passage
+
+PARAGRAPHS = st.lists(
+    st.sampled_from(["word " * 20, "# Heading", "```\na\n\nb\n```", "x" * 700, "- one\n- two", "short"]),
+    max_size=12,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(PARAGRAPHS, st.integers(50, 400), st.integers(0, 500))
+def test_spans_tile_the_text(parts, least, more):
+    text = "\n\n".join(part.strip() for part in parts)
+    spans = list(split(text, least, least + more))
+    assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+    kept = "".join(text[start:end] for start, end in spans)
+    assert kept.replace("\n", "") == text.replace("\n", "")
+    assert all(text[start:end].count("```") % 2 == 0 for start, end in spans)
+
+
+def test_a_heading_goes_with_what_follows():
+    text = "a" * 300 + "\n\n# Title\n\n## Part\n\n" + "b" * 300
+    assert [text[start:end][:3] for start, end in split(text, 100, 320)] == ["aaa", "# T"]
+
+
+def test_a_short_rest_joins_the_passage_before_it():
+    text = "a" * 300 + "\n\n" + "b" * 50
+    assert len(list(split(text, 100, 310))) == 1
+    assert len(list(split(text, 40, 310))) == 2
+    assert list(split("", 1, 2)) == []
+
+
+def test_scores_follow_content():
+    plain = (
+        "The sky over the quiet village had many colours and a soft wind moved slowly through green trees."
+    )
+    argued = (
+        "If the file is missing then it must be made first, because otherwise the next step cannot start."
+    )
+    stated = 'RFC 7231 defines 41 codes; "status" 404 is a reply that means Not Found in HTTP 1.1.'
+    assert score_reasoning(argued, "web") > 0.7 > 0.3 > score_reasoning(plain, "web")
+    assert score_factual(stated) > 0.7 > 0.3 > score_factual(plain)
+    assert (
+        score_reasoning("for a in b:\n    if a:\n        return a", "code")
+        > score_reasoning("a = b", "code")
+        == 0.0
+    )
+
+
+def document(kind: str, text: str) -> Document:
+    return Document(
+        id=f"{kind}1", kind=kind, text=text, source="s", start=0, end=1, licence="", language="en"
+    )
+
+
+def test_passages_are_exact_spans_with_tags():
+    text = "It is a queue.\n\n| a | b |\n| --- | --- |\n\n1. one\n2. two\n3. three\n\n```\ncode\n```"
+    (passage,) = make_passages(document("web", text), 10, 1_000)
+    assert passage.text == text[passage.start : passage.end]
+    assert passage.tags == ["code", "definition", "numbers", "steps", "table"]
+    code = "def f():\n\n    return 1\n" * 100
+    assert [p.text for p in make_passages(document("code", code), 10, 100)] == [code]
+
+
+def made(kind: str, number: int, doc: int, quality: float) -> Passage:
+    return Passage(
+        id=f"{kind}{number}", document_id=f"{kind}{doc}", kind=kind, text="x" * 300, start=0, end=300,
+        quality=quality, reasoning=0.5, factual=1.0, tags=[],
+    )  # fmt: skip
+
+
+def test_seeds_are_balanced_and_few_from_one_document():
+    passages = [made("code", i, i, 0.9) for i in range(20)] + [
+        made("web", i, i // 5, i / 10) for i in range(10)
+    ]
+    passages += [made("facts", i, i, 1.0) for i in range(9)]
+    seeds = select_seeds(passages, 8, 200)
+    assert sum(s.startswith("code") for s in seeds) == sum(s.startswith("web") for s in seeds) == 4
+    assert {s for s in seeds if s.startswith("web")} == {"web9", "web8", "web4", "web3"}
+    assert len(select_seeds(passages, 100, 200)) == 24
+    assert select_seeds(passages, 5, 301) == set()
+    assert seed_value(made("web", 1, 1, 0.5)) == 0.5

@@ -6,6 +6,7 @@ sampling probabilities and what each does to the chance of success; the last pos
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -80,6 +81,14 @@ def make_table(seed: int) -> Table:
     return Table(options)
 
 
+def pick(offers: list[tuple[int, float]], draw: float) -> tuple[int, float]:
+    for token, prob in offers:
+        draw -= prob
+        if draw < 0:
+            return token, prob
+    return offers[-1]
+
+
 @dataclass
 class Planted:
     """Questions with their tables, and a policy over them that counts what is asked of it."""
@@ -112,13 +121,11 @@ class Planted:
         self.asked[request.prefix_ids] += 1
         table = self.tables[request.prefix_ids[0]]
         reply, logprobs = list(request.prefix_ids[2:]), []
-        start = len(reply)
-        while len(logprobs) < request.max_new_tokens:
-            offers = table.next_probs(reply)
-            draw = uniforms(np.array([request.seed], np.uint64), np.array([len(logprobs)]))[0]
-            sums = np.cumsum([prob for _, prob in offers])
-            token, prob = offers[min(int(np.searchsorted(sums, draw, side="right")), len(offers) - 1)]
-            logprobs.append(float(np.log(prob)))
+        start, budget = len(reply), request.max_new_tokens
+        draws = uniforms(np.full(budget, request.seed, np.uint64), np.arange(budget)).tolist()
+        while len(logprobs) < budget:
+            token, prob = pick(table.next_probs(reply), draws[len(logprobs)])
+            logprobs.append(math.log(prob))
             if token == STOP:
                 return Completion(tuple(reply[start:]), tuple(logprobs), "eos", STOP)
             reply.append(token)

@@ -14,7 +14,7 @@ from trivium.errors import StageError
 from trivium.evaluate import checks, table, work
 from trivium.evaluate import contamination as overlap
 from trivium.evaluate.estimate import TableRow, table_rows
-from trivium.evaluate.logs import ItemLog
+from trivium.evaluate.logs import GREEDY, ItemLog
 from trivium.evaluate.stage import LABELS, STYLES, EvaluateConfig
 from trivium.evaluate.tasks import TASKS, bits_per_byte, contest, recall
 from trivium.records import Example, Question
@@ -79,14 +79,14 @@ def answer_all(config: EvaluateConfig, stage: StageDir, found: Sequence[Checkpoi
 def plan(config: EvaluateConfig, setting: work.Setting, found: Sequence[Checkpoint]) -> Iterator[work.Shard]:
     """Cut the work: checkpoint by checkpoint, task by task, mode by mode, chunk by chunk."""
     sizes = {name: len(rows) for name, rows in work.questions_by_task(setting.tables).items()}
-    modes = {name: task.modes for name, task in TASKS.items()} | {name: ("greedy",) for name in recall.TASKS}
+    modes = {name: task.modes for name, task in TASKS.items()} | {name: (GREEDY,) for name in recall.TASKS}
     if setting.held_out:
         sizes[bits_per_byte.NAME] = len(work.held_out_rows(setting.held_out, setting.held_out_bytes))
         modes[bits_per_byte.NAME] = (bits_per_byte.MODE,)
     for checkpoint in found:
         for task, task_modes in modes.items():
-            size = min(sizes.get(task, 0), config.limit or sizes.get(task, 0))
             for mode in task_modes:
+                size = min(sizes.get(task, 0), _most(config, task, mode) or sizes.get(task, 0))
                 for start in range(0, size, config.chunk):
                     yield work.Shard(
                         checkpoint=checkpoint.label,
@@ -97,6 +97,13 @@ def plan(config: EvaluateConfig, setting: work.Setting, found: Sequence[Checkpoi
                         start=start,
                         stop=min(start + config.chunk, size),
                     )
+
+
+def _most(config: EvaluateConfig, task: str, mode: str) -> int:
+    """Return the most items of a task in a mode; 0 for no bound."""
+    if task == contest.NAME and mode == GREEDY:
+        return min(config.contest_greedy, config.limit or config.contest_greedy)
+    return config.limit
 
 
 def tabulate(
@@ -155,7 +162,7 @@ def metrics(
     last = [log for log in judged if log.stage == found[-1].label]
     return {
         "checkpoints": [checkpoint.label for checkpoint in found],
-        "items": dict(sorted(Counter(log.task for log in last if log.mode == "greedy").items())),
+        "items": dict(sorted(Counter(log.task for log in last if log.mode == GREEDY).items())),
         "replies": len(judged),
         "verdicts": dict(sorted(Counter(log.verdict for log in judged).items())),
         "generated_tokens": sum(log.num_tokens for log in judged),

@@ -32,6 +32,8 @@ class ItemLog:
     weight: float
     """1 for a judged reply; bytes for a held-out piece."""
     reply: str
+    detail: str
+    """What the task notes beside the verdict, e.g. which constraints were met; JSON or empty."""
     num_tokens: int
     finish: str
     """eos | length."""
@@ -61,6 +63,8 @@ class Task:
     measures: Callable[[Sequence[ItemLog]], list[Measure]]
     cluster: Callable[[Question], str] = lambda question: question.id
     """Items with the same cluster are one draw in every interval."""
+    outcome: Callable[[Question, str], str] = lambda question, reply: ""
+    """What to note of a reply beside its verdict."""
 
 
 def right(log: ItemLog) -> float:

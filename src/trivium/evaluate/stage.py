@@ -29,7 +29,9 @@ class EvaluateConfig:
     checkpoints: tuple[str, ...] = ("pretrain", "midtrain", "sft", "dpo1", "dpo2")
     """Training stages, in order; those that a recipe leaves out are skipped."""
     contest: int = 2_400
-    """Problems of the contest; paired differences of 2 points need 2,000 and more."""
+    """Problems of the contest, sampled at T=1; paired differences of 2 points need 2,000 and more."""
+    contest_greedy: int = 1_200
+    """The first so many of them are answered greedily too."""
     contest_steps: tuple[int, int] = (2, 6)
     """Fewest and most operations of a contest problem."""
     limit: int = 0

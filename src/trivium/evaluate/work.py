@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trivium import records
+from trivium.errors import DataError
 from trivium.evaluate.likelihood import Scored, score
 from trivium.evaluate.logs import GREEDY, ItemLog, Task
 from trivium.evaluate.tasks import TASKS, bits_per_byte, recall
@@ -67,9 +68,30 @@ def run_shard(setting: Setting, shard: Shard) -> dict[str, pa.Table]:
     return {"logs": records.to_table(ItemLog, logs)}
 
 
-@functools.lru_cache(maxsize=4)
 def questions_by_task(tables: tuple[str, ...]) -> dict[str, list[Question]]:
-    """Read the questions of several tables, grouped by `skill`, each group in file order."""
+    """Read the questions of several tables, grouped by `skill`, in file order; once per process."""
+    return _questions(tables, tuple(map(written_at, tables)))
+
+
+def held_out_rows(table: str, most_bytes: int) -> list[Example]:
+    """Read the held-out rows that are scored, in a fixed order; once per process."""
+    return _held_out(table, most_bytes, written_at(table))
+
+
+def written_at(table: str) -> int:
+    """Return when a file was written, so that a file written anew is read anew.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    try:
+        return Path(table).stat().st_mtime_ns
+    except OSError as error:
+        raise DataError(f"{table}: got {error.strerror}; expected a table, run its stage again.") from None
+
+
+@functools.lru_cache(maxsize=4)
+def _questions(tables: tuple[str, ...], versions: tuple[int, ...]) -> dict[str, list[Question]]:
     groups: dict[str, list[Question]] = {}
     for table in tables:
         for question in records.from_table(Question, read_parquet(Path(table))):
@@ -78,8 +100,7 @@ def questions_by_task(tables: tuple[str, ...]) -> dict[str, list[Question]]:
 
 
 @functools.lru_cache(maxsize=2)
-def held_out_rows(table: str, most_bytes: int) -> list[Example]:
-    """Read the held-out rows that are scored, in a fixed order."""
+def _held_out(table: str, most_bytes: int, version: int) -> list[Example]:
     return bits_per_byte.usable(records.from_table(Example, read_parquet(Path(table))), most_bytes)
 
 
@@ -119,6 +140,7 @@ def judged(
         value=float(verdict == Verdict.RIGHT),
         weight=1.0,
         reply=reply,
+        detail=task.outcome(question, reply),
         num_tokens=len(completion.ids) if completion is not None else 0,
         finish=completion.finish if completion is not None else "length",
     )
@@ -166,6 +188,7 @@ def _weigh(setting: Setting, shard: Shard) -> list[ItemLog]:
             value=total / size,
             weight=float(size),
             reply="",
+            detail="",
             num_tokens=len(encoding.ids) - 1,
             finish="eos",
         )
@@ -210,6 +233,7 @@ def _recalled(
         value=float(verdict == Verdict.RIGHT),
         weight=1.0,
         reply=tokenizer.decode(said).strip(),
+        detail="",
         num_tokens=len(said),
         finish="eos",
     )

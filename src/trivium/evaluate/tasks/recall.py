@@ -21,23 +21,28 @@ TASKS = ("recall_1x", "recall_2x", "recall_4x")
 
 MEASURES = (Measure(metric="accuracy", mode=GREEDY, value_of=right),)
 
-_MARK = " Recall: "
-
 
 def items(seed: int, task: str, documents: int, queries: int, num_pairs: int) -> list[Question]:
-    """Draw documents of `num_pairs` pairs and ask each for `queries` keys."""
+    """Draw documents of `num_pairs` pairs and ask each for `queries` different keys."""
     rng = random.Random(f"{task}-{num_pairs}-{seed}")
-    texts = [recall.document(rng, num_pairs, filler=1.0, num_queries=queries) for _ in range(documents)]
-    return [question for text in texts for question in questions_of(text, task, num_pairs)]
+    rows: list[Question] = []
+    for _ in range(documents):
+        told = recall.document(rng, num_pairs, 0, filler=True)
+        rows += questions_of(told, rng.sample(pairs_in(told), queries), task, num_pairs)
+    return rows
 
 
-def questions_of(text: str, task: str, num_pairs: int) -> list[Question]:
-    """Cut a document into its questions; each prompt holds the document and the pairs asked before."""
-    told, asked = text.removesuffix(".").split(_MARK)
-    document = row_id("evaluate.recall", [], text)
-    prompt, rows = told + _MARK.rstrip(), []
-    for pair in asked.split(". "):
-        key, value = pair.split(" ")
+def pairs_in(told: str) -> list[tuple[str, str]]:
+    """Return the (key, value) pairs of a document that ends before its first question."""
+    lines = told.removeprefix("Notes: ").removesuffix(" Recall:").split(". ")
+    return [(line.split()[0], line.split()[1].removesuffix(".")) for line in lines]
+
+
+def questions_of(told: str, asked: Sequence[tuple[str, str]], task: str, num_pairs: int) -> list[Question]:
+    """Ask a document for keys, one after the other; each prompt holds the pairs asked before."""
+    document = row_id("evaluate.recall", [], told)
+    prompt, rows = told, []
+    for key, value in asked:
         prompt += f" {key}"
         rows.append(
             Question(

@@ -79,8 +79,8 @@ def test_instructions_are_half_seen_half_held_out(questions):
 def test_instruction_measures_count_prompts_and_kinds():
     def log(item: str, verdict: str, family: str, **kinds: bool) -> ItemLog:
         return ItemLog(
-            stage="sft", task="instructions", item_id=item, cluster=item, group=family, mode=GREEDY,
-            verdict=verdict, value=0.0, weight=1.0, reply="", detail=json.dumps(kinds), num_tokens=1, finish="eos",
+            stage="sft", task="x", item_id=item, cluster=item, group=family, mode=GREEDY, verdict=verdict,
+            value=0.0, weight=1.0, reply="", detail=json.dumps(kinds), num_tokens=1, finish="eos",
         )  # fmt: skip
 
     logs = [log("a", "right", "seen", upper=True), log("b", "wrong", "held_out", upper=False, brackets=True)]

@@ -61,6 +61,21 @@ def kind_of(question: Question) -> str:
     return kinds[status]
 
 
+def without_items(
+    questions: Sequence[Question], items: Sequence[Question]
+) -> tuple[list[Question], list[Drop]]:
+    """Take out questions that an evaluation item asks in the same words; this table is not decontaminated."""
+    asked = {words_of(item.prompt) for item in items}
+    kept = [question for question in questions if words_of(question.prompt) not in asked]
+    leaked = [question for question in questions if words_of(question.prompt) in asked]
+    return kept, [Drop(id=question.id, step=STEP, reason="evaluation item") for question in leaked]
+
+
+def words_of(prompt: str) -> str:
+    """Return a prompt as lower-case words, without punctuation at their ends."""
+    return " ".join(word.strip(".,;:!?\"'") for word in prompt.lower().split())
+
+
 def without_facts(
     chat_rows: Sequence[Example], questions: Sequence[Question]
 ) -> tuple[list[Example], list[Drop]]:

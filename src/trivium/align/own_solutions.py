@@ -12,10 +12,16 @@ from collections.abc import Sequence
 from trivium.align.asking import by_question, reply_text
 from trivium.align.rubric import grade
 from trivium.models.load import Tokenizer
+from trivium.models.sample_draw import request_seed
 from trivium.records import Drop, Example, Message, Question, Rollout, Verdict, row_id
 
 FLOW = "rejection_sampling"
 STEP = "align.own_solutions"
+
+
+def choose(questions: Sequence[Question], count: int, seed: int) -> list[Question]:
+    """Draw training problems; seed and ids decide. The pivotal search may look at some of them again."""
+    return sorted(questions, key=lambda question: request_seed(seed, STEP, question.id))[:count]
 
 
 def examples_of(

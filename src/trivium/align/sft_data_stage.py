@@ -68,7 +68,9 @@ def run(config: SFTDataConfig, stage: StageDir) -> dict[str, Any]:
     from trivium.records import Example, Preference, Question, Rollout
     from trivium.verify.answers import REFUSALS
 
-    questions = stage.rows("synthesize", "fact_questions", Question)
+    questions, leaked = fact_data.without_items(
+        stage.rows("synthesize", "fact_questions", Question), stage.rows("items", "questions", Question)
+    )
     chat = [row for row in stage.rows("decontaminate", "examples", Example) if row.source == "chat"]
     chat, replaced = fact_data.without_facts(chat, questions)
     model = stage.folder("midtrain") / "model"
@@ -80,7 +82,7 @@ def run(config: SFTDataConfig, stage: StageDir) -> dict[str, Any]:
     bounded, cut = fact_data.bound_refusals(facts, len(chat) + len(own), config.refusal_frac)
     pairs, same = fact_data.preferences_of(tokenizer, asked, REFUSALS, config.preferences)
     examples = [*chat, *own, *bounded]
-    stage.drop([*replaced, *unused, *cut, *same])
+    stage.drop([*leaked, *replaced, *unused, *cut, *same])
     stage.write("examples", Example, examples)
     stage.write("preferences", Preference, pairs)
     stage.write("knowledge", fact_data.Knowledge, knowledge)
@@ -111,8 +113,9 @@ def _own_solutions(
 
     if not config.rejection_questions:
         return [], []
-    # From the end: the pivotal search and the judge take theirs from the front.
-    questions = stage.rows("synthesize", "questions", Question)[-config.rejection_questions :]
+    questions = own_solutions.choose(
+        stage.rows("synthesize", "questions", Question), config.rejection_questions, stage.seed
+    )
     asking = Asking(
         model=model,
         style="plain",

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from trivium.train.dpo_stage import DPOConfig
-
 from trivium.align.judge_stage import JudgeConfig
 from trivium.align.sft_data_stage import SFTDataConfig
 from trivium.curate.decontaminate_stage import DecontaminateConfig
@@ -28,6 +26,7 @@ from trivium.recipe import Recipe
 from trivium.report.stage import ReportConfig
 from trivium.synthesize.options import TeacherConfig
 from trivium.synthesize.stage import SynthesizeConfig
+from trivium.train.dpo_stage import DPOConfig
 from trivium.train.midtrain_stage import MidtrainConfig
 from trivium.train.pretrain_stage import PretrainConfig
 from trivium.train.settings import LoopConfig
@@ -68,7 +67,7 @@ def recipe() -> Recipe:
     # The 4K stage's RoPE base is not disclosed; 10,000 is Phi-3's.
     model = replace(LADDER["phi-4"], context=4096, rope_theta=10_000.0)
     # Not disclosed: batch and weight decay of the preference rounds, and their learning rate.
-    preferences = replace(BASE, learning_rate=5e-7, weight_decay=0.0, rows=1920, row_tokens=16_384)
+    preferences = replace(BASE, learning_rate=5e-7, weight_decay=0.0, rows=128, row_tokens=16_384, ranks=128)
     return Recipe(
         name="phi4",
         stages=tuple(stage.name for stage in STAGES),
@@ -90,12 +89,12 @@ def recipe() -> Recipe:
         sft_data=SFTDataConfig(),
         sft=SFTConfig(  # section 4.1; batch and epochs are ours
             epochs=1.0,
-            loop=replace(BASE, learning_rate=1e-6, weight_decay=0.0, rows=1920, row_tokens=16_384),
+            loop=replace(BASE, learning_rate=1e-6, weight_decay=0.0, rows=128, row_tokens=16_384, ranks=128),
         ),
         pivotal=PivotalConfig(),
-        dpo1=DPOConfig(loop=preferences),
+        dpo1=DPOConfig(epochs=1, loop=preferences),
         judge=JudgeConfig(),
-        dpo2=DPOConfig(loop=preferences),
+        dpo2=DPOConfig(start="dpo1", pairs_from=("judge",), epochs=1, loop=preferences),
         evaluate=EvaluateConfig(),
         report=ReportConfig(),
         expected=Expected(

@@ -156,7 +156,7 @@ def environment() -> dict[str, Any]:
     """Describe the machine and the libraries a run used."""
     from importlib import metadata
 
-    names = ("torch", "transformers", "tokenizers", "numpy", "pyarrow", "duckdb", "xllamacpp")
+    names = ("torch", "transformers", "tokenizers", "numpy", "pyarrow", "xllamacpp")
     versions: dict[str, str] = {}
     for name in names:
         try:

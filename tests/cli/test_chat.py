@@ -8,7 +8,12 @@ from trivium.cli import chat, main
 from trivium.errors import DataError
 from trivium.records import Message
 
-WORDS = ["Tom has 3 apples and 4 pears. How many fruits?", "Answer: 7", "the quick brown fox", "user assistant"]
+WORDS = [
+    "Tom has 3 apples and 4 pears. How many fruits?",
+    "Answer: 7",
+    "the quick brown fox",
+    "user assistant",
+]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +27,9 @@ def checkpoint(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "10-sft" / "model"
     learned = train_bpe([*WORDS * 4, *role_words(8)], 300)
     export.save_tokenizer(learned, folder.parent / "tokenizer", context=64)
-    shape = phi.ModelConfig(hidden=16, layers=1, heads=2, kv_heads=1, ffn=32, vocab=learned.get_vocab_size(), context=64)
+    shape = phi.ModelConfig(
+        hidden=16, layers=1, heads=2, kv_heads=1, ffn=32, vocab=learned.get_vocab_size(), context=64
+    )
     model = phi.build(shape, seed=1)
     with torch.no_grad():  # an untrained network only repeats; give it something to say
         for weight in model.parameters():
@@ -40,7 +47,10 @@ def test_one_question_gets_the_reply_that_transformers_gives(checkpoint, capsys)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32, attn_implementation="eager")
     ids = tokenizer.apply_chat_template(
-        [{"role": "user", "content": WORDS[0]}], add_generation_prompt=True, return_tensors="pt", return_dict=False
+        [{"role": "user", "content": WORDS[0]}],
+        add_generation_prompt=True,
+        return_tensors="pt",
+        return_dict=False,
     )
     made = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False)
     text = tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True)

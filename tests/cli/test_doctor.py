@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_pins_are_read_with_their_markers(tmp_path):
     lock = tmp_path / "lock"
-    lock.write_text('# words\nrich==15.0.0  # why\n\nother==1.0; sys_platform == "nowhere"\nx==2 --hash=sha256:00\n')
+    lock.write_text(
+        '# words\nrich==15.0.0  # why\n\nother==1.0; sys_platform == "nowhere"\nx==2 --hash=sha256:00\n'
+    )
     assert doctor.pinned(lock) == {"rich": "15.0.0", "x": "2"}
 
 

@@ -105,7 +105,11 @@ def test_a_folder_that_cannot_be_written_to_is_one_sentence(tmp_path, monkeypatc
 
 
 def test_no_network_is_one_sentence(checkout):
-    env = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_NO_CACHE_DIR": "1"}
+    env = {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+        "PIP_NO_CACHE_DIR": "1",
+    }
     env |= {"PIP_DEFAULT_TIMEOUT": "2", "PIP_RETRIES": "0", "XDG_CONFIG_DIRS": str(checkout)}
     done = start(checkout / "trivium", "status", TRIVIUM_PYTHON=sys.executable, **env)
     assert done.returncode == 2

@@ -76,7 +76,9 @@ def test_what_follows_test_goes_to_pytest():
     assert main.parse(["test", "-k", "ledger", "--co"]) == verbs.TestVerb(arguments=("-k", "ledger", "--co"))
 
 
-@pytest.mark.parametrize("words", [["runx"], ["run"], ["run", "pocket", "--frm", "x"], ["chat", "--seed", "x"]])
+@pytest.mark.parametrize(
+    "words", [["runx"], ["run"], ["run", "pocket", "--frm", "x"], ["chat", "--seed", "x"]]
+)
 def test_a_wrong_command_line_exits_2(words, capsys):
     with pytest.raises(SystemExit) as left:
         main.parse(words)

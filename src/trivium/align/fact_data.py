@@ -17,7 +17,7 @@ from trivium.align.refusal import (
     Asked,
     Rule,
     decide,
-    pick_refusal,
+    refusal_for,
     reply_pairs,
     tally,
 )
@@ -101,9 +101,7 @@ def tally_all(
     ]
 
 
-def examples_of(
-    asked: Sequence[Asked], rule: Rule, refusals: Sequence[str]
-) -> tuple[list[Example], list[Knowledge], list[Drop]]:
+def examples_of(asked: Sequence[Asked], rule: Rule) -> tuple[list[Example], list[Knowledge], list[Drop]]:
     """Turn counts into fine-tuning rows; a question in the unused band becomes a drop."""
     examples: list[Example] = []
     knowledge: list[Knowledge] = []
@@ -112,7 +110,7 @@ def examples_of(
         decision = decide(one, rule)
         knowledge.append(_knowledge(one, decision))
         if decision in FLOWS:
-            examples.append(_example(one, decision, refusals))
+            examples.append(_example(one, decision))
         else:
             detail = f"{one.num_right} of {one.num_asked} right"
             drops.append(
@@ -151,7 +149,7 @@ def is_refusal_row(example: Example) -> bool:
 
 
 def preferences_of(
-    tokenizer: Tokenizer, asked: Sequence[Asked], refusals: Sequence[str], most: int
+    tokenizer: Tokenizer, asked: Sequence[Asked], most: int
 ) -> tuple[list[Preference], list[Drop]]:
     """Make pairs of the first five tokens: correct > refusal, refusal > wrong, bogus refusal > made-up value.
 
@@ -160,7 +158,7 @@ def preferences_of(
     sorts: dict[str, list[Preference]] = {}
     drops: list[Drop] = []
     for one in sorted(asked, key=lambda one: row_id(STEP, [], one.question.id)):
-        refusal = pick_refusal(one.question.id, refusals)
+        refusal = refusal_for(one.question.id, one.kind)
         for chosen, rejected, gap in reply_pairs(one, refusal, one.question.solution):
             pair = first_token_pair(tokenizer, one.question, chosen, rejected, gap)
             if pair.chosen_ids == pair.rejected_ids:
@@ -189,9 +187,9 @@ def first_token_pair(
     )
 
 
-def _example(asked: Asked, decision: str, refusals: Sequence[str]) -> Example:
+def _example(asked: Asked, decision: str) -> Example:
     question = asked.question
-    reply = question.solution if decision == ANSWER else pick_refusal(question.id, refusals)
+    reply = question.solution if decision == ANSWER else refusal_for(question.id, asked.kind)
     flow = "bogus_refusal" if asked.kind == BOGUS else FLOWS[decision]
     return Example(
         id=row_id(f"{STEP}.{flow}", [question.id], reply),

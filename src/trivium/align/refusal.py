@@ -14,6 +14,18 @@ from trivium.records import Question, Verdict, row_id
 KNOWN, WITHHELD, BOGUS = "known", "withheld", "bogus"
 ANSWER, REFUSE, UNUSED = "answer", "refuse", "unused"
 
+UNKNOWN_REPLIES = (
+    "I do not know.",
+    "I don't know that.",
+    "I am not sure.",
+    "I cannot answer that.",
+    "I cannot know that.",
+    "I have no record of that.",
+)
+BOGUS_REPLIES = (*UNKNOWN_REPLIES, "There is no such thing.", "This cannot be known.")
+"""Refusals, each with an opening of `verify.answers.REFUSALS`. A fact that is only unknown does exist, so the
+last two would be false of it."""
+
 FIRST_TOKENS = 5
 """Only so many tokens of a reply enter a preference pair. Source: Phi-4 report, Appendix A.1."""
 
@@ -75,6 +87,8 @@ def decide(asked: Asked, rule: Rule) -> str:
     """
     if asked.kind == BOGUS:
         return REFUSE
+    if not asked.num_asked:
+        return UNUSED
     if asked.right_frac >= rule.answer_above:
         return ANSWER
     if asked.right_frac <= rule.refuse_below:
@@ -83,14 +97,15 @@ def decide(asked: Asked, rule: Rule) -> str:
 
 
 def reply_pairs(asked: Asked, refusal: str, answer: str) -> list[tuple[str, str, float]]:
-    """Return (chosen, rejected, gap) replies: correct > refusal where the model is sometimes right, refusal >
-    wrong where it is sometimes wrong. Both can hold for one question: correct > refusal > wrong.
+    """Return (chosen, rejected, gap): what the model sometimes does decides.
+
+    Sometimes right: correct > refusal. Sometimes wrong: refusal > wrong. Both can hold for one question.
 
     Args:
         asked: The question and its counts.
         refusal: The refusal to use.
         answer: The correct reply; a bogus question has none.
-    """  # noqa: D205 - one sentence
+    """
     pairs: list[tuple[str, str, float]] = []
     if asked.num_right and asked.kind != BOGUS:
         pairs.append((answer, refusal, asked.right_frac))
@@ -99,6 +114,7 @@ def reply_pairs(asked: Asked, refusal: str, answer: str) -> list[tuple[str, str,
     return pairs
 
 
-def pick_refusal(question_id: str, refusals: Sequence[str]) -> str:
+def refusal_for(question_id: str, kind: str) -> str:
     """Choose a wording by the question's id, so that every wording is used and a rerun uses the same."""
-    return refusals[int(row_id("align.refusal", [question_id], ""), 16) % len(refusals)]
+    replies = BOGUS_REPLIES if kind == BOGUS else UNKNOWN_REPLIES
+    return replies[int(row_id("align.refusal", [question_id], ""), 16) % len(replies)]

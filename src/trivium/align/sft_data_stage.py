@@ -40,8 +40,8 @@ class SFTDataConfig:
     """Facts that the training data state keep their answer between the two thresholds."""
     refusal_frac: float = 0.1
     """Refusals make up at most this share of the fine-tuning set, so that the model does not over-refuse."""
-    preferences: int = 1_000
-    """Pairs of the first five tokens at most; each of the three kinds of pair gets up to a third."""
+    preferences: int = 150
+    """Pairs of the first five tokens at most; a third each of answer > refusal, refusal > wrong, bogus."""
     rejection_questions: int = 0
     """Training problems for which the midtrained model's own right solutions join the set; 0 = none."""
     rejection_replies: int = 4
@@ -66,7 +66,6 @@ def run(config: SFTDataConfig, stage: StageDir) -> dict[str, Any]:
     from trivium.align.asking import ask
     from trivium.models.load import load_tokenizer
     from trivium.records import Example, Preference, Question, Rollout
-    from trivium.verify.answers import REFUSALS
 
     questions, leaked = fact_data.without_items(
         stage.rows("synthesize", "fact_questions", Question), stage.rows("items", "questions", Question)
@@ -77,10 +76,10 @@ def run(config: SFTDataConfig, stage: StageDir) -> dict[str, Any]:
     tokenizer = load_tokenizer(model)
     rollouts = ask(stage, _fact_asking(config, stage, str(model)), questions)
     asked = fact_data.tally_all(tokenizer, questions, rollouts)
-    facts, knowledge, unused = fact_data.examples_of(asked, _rule(config), REFUSALS)
+    facts, knowledge, unused = fact_data.examples_of(asked, _rule(config))
     own, own_rollouts = _own_solutions(config, stage, str(model), tokenizer)
     bounded, cut = fact_data.bound_refusals(facts, len(chat) + len(own), config.refusal_frac)
-    pairs, same = fact_data.preferences_of(tokenizer, asked, REFUSALS, config.preferences)
+    pairs, same = fact_data.preferences_of(tokenizer, asked, config.preferences)
     examples = [*chat, *own, *bounded]
     stage.drop([*leaked, *replaced, *unused, *cut, *same])
     stage.write("examples", Example, examples)

@@ -13,24 +13,18 @@ JSON_KEYS = ("words", "reply", "list", "text")
 OTHER_KEY = "other"
 
 
-def items_of(text: str) -> list[str]:
-    """Cut a reply into its items: lines, else parts between commas, else sentences, else words."""
-    body = text.strip().rstrip(END_MARKS)
+def parts_of(text: str, count: int) -> list[str]:
+    """Cut a reply into `count` parts: by lines, else commas, else sentences, else words.
+
+    The last part takes what is left over; a reply of fewer words than parts gives fewer parts.
+    """
+    body, parts = text.strip().rstrip(END_MARKS), []
     for cut in (r"\n+", r"\s*[,;]\s*", r"(?<=[.!?])\s+", r"\s+"):
         parts = [part.strip() for part in re.split(cut, body) if part.strip()]
-        if len(parts) > 1:
-            return parts
-    return [body]
-
-
-def grouped(items: list[str], count: int) -> list[str]:
-    """Deal items into `count` parts in order; the last part takes what is left over.
-
-    Fewer items than parts come back as they are: nothing is invented.
-    """
-    if len(items) <= count:
-        return items
-    return [*items[: count - 1], ", ".join(items[count - 1 :])]
+        if len(parts) >= count:
+            joint = " " if cut == r"\s+" else ", "
+            return [*parts[: count - 1], joint.join(parts[count - 1 :])]
+    return parts
 
 
 def lines_of(reply: str) -> list[str]:
@@ -44,7 +38,7 @@ def _bulleted(reply: str, count: int) -> bool:
 
 
 def _make_bullets(text: str, params: Params, rng: random.Random) -> str:
-    return "\n".join(f"- {item}" for item in grouped(items_of(text), params["count"]))
+    return "\n".join(f"- {part}" for part in parts_of(text, params["count"]))
 
 
 def _miss_marker(text: str, params: Params, rng: random.Random) -> str:
@@ -62,8 +56,8 @@ def _numbered(reply: str, count: int) -> bool:
 
 
 def _make_numbers(text: str, params: Params, rng: random.Random) -> str:
-    items = grouped(items_of(text), params["count"])
-    return "\n".join(f"{number}. {item}" for number, item in enumerate(items, 1))
+    parts = parts_of(text, params["count"])
+    return "\n".join(f"{number}. {part}" for number, part in enumerate(parts, 1))
 
 
 def _separated(reply: str, mark: str, count: int) -> bool:
@@ -76,7 +70,7 @@ def _separated(reply: str, mark: str, count: int) -> bool:
 
 def _make_separated(text: str, params: Params, rng: random.Random) -> str:
     body, end = split_end(text)
-    parts = [item.replace(",", "") for item in grouped(items_of(body), params["count"])]
+    parts = [part.replace(",", "") for part in parts_of(body, params["count"])]
     joint = "; " if params["mark"] == ";" else f" {params['mark']} "
     return joint.join(parts) + end
 

@@ -115,7 +115,12 @@ def instruct(request: str, picks: Sequence[Pick], rng: random.Random) -> str:
 
 
 def attach(
-    request: str, rng: random.Random, count: int, *, words: Sequence[str] = KEYWORDS
+    request: str,
+    rng: random.Random,
+    count: int,
+    *,
+    kinds: Sequence[str] | None = None,
+    words: Sequence[str] = KEYWORDS,
 ) -> tuple[str, str]:
     """Put constraints on a request of your own.
 
@@ -123,13 +128,15 @@ def attach(
         request: Any prompt that asks for text.
         rng: Source of randomness.
         count: How many constraints; 1 to 5 is usual.
+        kinds: Names to draw from; default every trained kind that fits any text.
         words: What keywords may be drawn from.
 
     Returns:
         The prompt with its constraints, and the expected answer for the `constraints` verifier.
     """
     first = re.split(r"(?<=[.!?])\s", request.strip())[0]
-    kinds = [name for name in KINDS if name not in ("number_only", "forbid")]
+    if kinds is None:
+        kinds = [name for name in families()["train"] if name not in ("number_only", "forbid")]
     picks = compose(rng, count, kinds, Context(words=tuple(words), request=first))
     return instruct(request.strip(), picks, rng), encode(picks)
 
@@ -204,6 +211,7 @@ def decode(text: str) -> list[Pick]:
     Raises:
         DataError: It is not such JSON, or names a kind that does not exist.
     """
+    picks: list[Pick] = []
     try:
         picks = [Pick(name, dict(params)) for name, params in json.loads(text)]
         known = picks and all(name in KINDS or name in TASK_CHECKS for name, _ in picks)

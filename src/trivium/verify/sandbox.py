@@ -24,6 +24,7 @@ import tempfile
 import threading
 import time
 import types
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,8 +34,10 @@ from trivium.verify.inside.values import Opaque, literal
 
 STATUSES = ("ok", "error", "timeout", "memory", "killed", "refused")
 
-MAX_CODE = 1 << 18
-"""Longest snippet, in characters."""
+MAX_TEXT = 1 << 18
+"""Longest program and longest input, in characters."""
+
+REPLACED = "the sandbox ended during the call and was replaced"
 
 START_SECONDS = 60.0
 GRACE_SECONDS = 5.0
@@ -158,15 +161,21 @@ class Sandbox:
 
     def _ask(self, request: dict[str, Any]) -> Outcome:
         code = request["code"]
-        if len(code) > MAX_CODE or "\0" in code:
-            what = "holds a NUL" if "\0" in code else f"is longer than {MAX_CODE} characters"
-            return Outcome(status="refused", error=f"the code {what}")
+        if "\0" in code or len(code) > MAX_TEXT or len(request["stdin"]) > MAX_TEXT:
+            return Outcome(status="refused", error=f"NUL in the code, or a text over {MAX_TEXT} characters")
         with self._lock:
-            server = self._ready()
-            outcome = server.ask(request)
-            if server.lost:
-                self._stop()
+            outcome = self._ask_once(request)
+            if outcome.error == REPLACED:
+                # It may have been the machine's doing; a snippet that ends its server does so again.
+                outcome = self._ask_once(request)
             return outcome
+
+    def _ask_once(self, request: dict[str, Any]) -> Outcome:
+        server = self._ready()
+        outcome = server.ask(request)
+        if server.lost:
+            self._stop()
+        return outcome
 
     def _ready(self) -> _Server:
         if self._server is not None and self._server.owner != os.getpid():
@@ -194,7 +203,7 @@ class Sandbox:
         return server
 
     def _stop(self) -> None:
-        if self._server is not None and self._server.owner == os.getpid():
+        if self._server is not None:
             self._server.stop()
         self._server = None
 
@@ -207,7 +216,8 @@ class _Server:
         self.lost = False
         self._process = process
         self._channel = channel
-        self._folder = folder
+        # Also runs when the object is forgotten and when this Python exits.
+        self.stop = weakref.finalize(self, _end, process, channel, folder, self.owner)
 
     def alive(self) -> bool:
         return not self.lost and self._process.poll() is None
@@ -225,10 +235,11 @@ class _Server:
             return Outcome(status="timeout", error="the sandbox did not answer and was replaced")
         except (OSError, ValueError):
             self.lost = True
-            return Outcome(status="killed", error="the sandbox ended during the call and was replaced")
+            return Outcome(status="killed", error=REPLACED)
         if reply.get("nonce") != nonce.hex() or reply.get("status") not in STATUSES:
             self.lost = True
             return Outcome(status="killed", error="the sandbox answered out of turn and was replaced")
+        self.lost = bool(reply.get("spent"))
         texts = {"stdout": "stdout", "value_repr": "value", "error": "error", "arguments_repr": "arguments"}
         return Outcome(status=reply["status"], **{ours: reply.get(key, "") for ours, key in texts.items()})
 
@@ -246,15 +257,14 @@ class _Server:
             parts += chunk
         return bytes(parts)
 
-    def stop(self) -> None:
-        self._channel.close()
-        self._process.kill()
-        self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
-    def __del__(self) -> None:
-        if self.owner == os.getpid() and self._process.poll() is None:
-            self.stop()
+def _end(process: subprocess.Popen[bytes], channel: socket.socket, folder: str, owner: int) -> None:
+    channel.close()
+    if owner == os.getpid():
+        process.kill()
+        process.wait()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _start_server(bwrap: str, tmp_mib: int) -> tuple[_Server | None, str]:

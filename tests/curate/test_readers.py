@@ -16,7 +16,7 @@ SOURCE = b'''"""The module.
 
 It has two paragraphs, the second of which is this one, long enough to be read as a docstring of its own.
 """
-# One comment line that says why the function below is written as it is and not otherwise,
+# A comment line that says why the function below is written as it is and not otherwise,
 # a second one that goes on about the reasons, since prose in comments often is the best there is,
 # a third one that names an alternative which was tried and found to be slower than this way,
 # and a fourth one, so that the block is long enough to be worth a page.

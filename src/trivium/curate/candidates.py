@@ -40,7 +40,7 @@ class Candidate:
     parents: list[str] = dataclasses.field(default_factory=list)
     """For a made page: the prose documents that it shows."""
     group: str = ""
-    """For a made page: the page whose prose it shows."""
+    """For a made page: the good page whose prose it shows or that it was drawn beside."""
     reason: str = ""
     """Why a heuristic dropped it; empty while it is kept."""
     step: str = ""

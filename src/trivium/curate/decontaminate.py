@@ -6,9 +6,9 @@
 
 How ours differs. The report spares 13-grams common to Wikipedia and the training set, without a rule. Here a
 13-gram is ubiquitous when it stands in at least `ubiquitous_rows` training rows with different prompts: the
-sentences of a template are spared, many copies of one leaked item are not. An item is only compared by 7-grams
-where it shares one that is not ubiquitous by the same rule; the ratio then counts all. And a row that asks an
-item's very prompt is `contaminated_prompt`, whatever its n-grams.
+sentences of a template are spared, many copies of one leaked item are not. An item is only compared by
+7-grams where it shares one that is not ubiquitous by the same rule; the ratio then counts all. And a row that
+asks an item's very prompt is `contaminated_prompt`, whatever its n-grams.
 """
 
 from __future__ import annotations

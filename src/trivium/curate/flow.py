@@ -32,6 +32,9 @@ Item = TypeVar("Item")
 KIND_ORDER = {"books": 0, "code": 1, "web": 2, "facts": 3}
 """Of two copies the one of the earlier kind is kept."""
 MODULES_PER_SHARD = 40
+PAGE_WORK = 4
+"""A page to make and read is about as much work as this many documents to judge."""
+PAGE_TABLES = ("pages", "scores")
 BAD_LABELS = ("forum", "spam", "garbled", "thin", "machine")
 """Labels that the classifier learns as bad; copies and cut pages are found by other steps."""
 COPY_LABELS = ("duplicate", "near_duplicate")
@@ -98,16 +101,13 @@ def _make_and_judge(
     judge = Judge(config.limits, _reference_model(documents), config.languages, config.min_language_score)
     order = sorted(documents, key=lambda doc: KIND_ORDER[doc.kind])
     chunks = [[from_document(doc) for doc in part] for part in _chunks(order, config.shard_documents)]
-    texts = run_shards(stage, "judge", partial(work.judge_documents, judge), chunks, label="judge documents")
-    judged = candidates_of(texts["candidates"]) if texts else []
-    specs = plan_pages(prose, stage.seed)
-    if not specs:
-        return judged, {}
-    parts = list(_chunks(specs, config.shard_documents // 4 or 1))
-    pages = run_shards(
-        stage, "web", partial(work.make_and_judge_pages, judge), parts, label="make and extract pages"
-    )
-    return sorted(judged + candidates_of(pages["candidates"]), key=lambda c: KIND_ORDER[c.kind]), pages
+    specs = _chunks(plan_pages(prose, stage.seed), max(1, config.shard_documents // PAGE_WORK))
+    shards = [*map(tuple, chunks), *map(tuple, specs)]
+    tables = run_shards(stage, "judge", partial(work.judge, judge), shards, label="judge documents and pages")
+    judged = candidates_of(tables["candidates"]) if tables else []
+    return sorted(judged, key=lambda c: KIND_ORDER[c.kind]), {
+        name: tables[name] for name in PAGE_TABLES if specs
+    }
 
 
 def _reference_model(documents: Sequence[Document]) -> CharModel | None:
@@ -200,7 +200,11 @@ def _remove_duplicates(
         "near": sum(not dup.exact for dup in found),
         "cluster_sizes": {str(size): count for size, count in cluster_sizes(found).items()},
         "planted": planted_report(
-            [c.group for c in order], texts, [c.label in COPY_LABELS for c in order], found, threshold
+            [c.group if c.label in ("good", *COPY_LABELS) else "" for c in order],
+            texts,
+            [c.label in COPY_LABELS for c in order],
+            found,
+            threshold,
         ),
     }
     return [c for i, c in enumerate(order) if i not in gone] + facts, drops, Duplicates(rows, metrics)

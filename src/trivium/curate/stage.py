@@ -34,11 +34,11 @@ class CurateConfig:
     """Shorter functions are not read."""
     max_code_chars: int = 3_000
     """Longer functions are not read; longer classes are read method by method."""
-    min_prose_chars: int = 80
+    min_prose_chars: int = 60
     """Shorter docstrings are not read."""
-    min_comment_chars: int = 200
+    min_comment_chars: int = 140
     """Shorter comment blocks are not read."""
-    web_share: float = 0.8
+    web_share: float = 0.85
     """Part of the modules whose prose is rendered as web pages instead of printed as books, 0 to 1."""
     max_code_bytes: int = 2_300_000
     """Code kept, the best first; 0 keeps all."""

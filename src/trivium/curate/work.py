@@ -91,7 +91,16 @@ def _read_table(name: str, plan: ReadPlan) -> list[Document]:
     return python_builtins.read_builtins(plan.min_prose_chars) if name == "builtins" else facts.read_facts()
 
 
-def make_and_judge_pages(judge: Judge, specs: Sequence[PageSpec]) -> dict[str, pa.Table]:
+def judge(judge: Judge, shard: Sequence[Candidate | PageSpec]) -> dict[str, pa.Table]:
+    """Judge a shard of documents, or make a shard of pages and judge those."""
+    specs = [part for part in shard if isinstance(part, PageSpec)]
+    if specs:
+        return _make_and_judge_pages(judge, specs)
+    candidates = [part for part in shard if isinstance(part, Candidate)]
+    return {"candidates": candidates_table(judge.judge(candidate) for candidate in candidates)}
+
+
+def _make_and_judge_pages(judge: Judge, specs: Sequence[PageSpec]) -> dict[str, pa.Table]:
     """Render pages, extract their main text and judge it; score the extraction where the truth is known."""
     pages = [render(spec) for spec in specs]
     candidates = [from_page(page) for page in pages]
@@ -107,11 +116,6 @@ def _score(page: Page, candidate: Candidate) -> PageScore:
     precision, recall = word_overlap(candidate.text, page.main_text)
     kept, blocks = code_kept(candidate.text, page.main_text)
     return PageScore(page.label, precision, recall, blocks, kept)
-
-
-def judge_documents(judge: Judge, candidates: Sequence[Candidate]) -> dict[str, pa.Table]:
-    """Judge documents that are text already."""
-    return {"candidates": candidates_table(judge.judge(candidate) for candidate in candidates)}
 
 
 def cut_passages(

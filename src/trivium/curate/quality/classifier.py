@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from trivium.curate.quality.features import COLUMNS, Sparse, featurise
+from trivium.stats import wilson
 
 PARTS = {"train": 0.6, "calibrate": 0.2, "test": 0.2}
 STEPS = 60
@@ -96,8 +98,8 @@ def choose_threshold(scores: np.ndarray, good: np.ndarray, min_precision: float)
     return round(float((scores[order[best]] + below) / 2), 6)
 
 
-def evaluate(model: QualityModel, texts: Sequence[str], good: Sequence[bool]) -> dict[str, float]:
-    """Return pages, precision, recall, F1 at the model's threshold, and the area under the ROC curve."""
+def evaluate(model: QualityModel, texts: Sequence[str], good: Sequence[bool]) -> dict[str, Any]:
+    """Return precision, recall (with 95 % intervals) and F1 at the threshold, and the area under the ROC."""
     truth = np.array(good, dtype=bool)
     scores = model.score(texts)
     said = scores >= model.threshold
@@ -108,6 +110,8 @@ def evaluate(model: QualityModel, texts: Sequence[str], good: Sequence[bool]) ->
         "good_pages": int(truth.sum()),
         "precision": round(precision, 4),
         "recall": round(recall, 4),
+        "precision_interval": [round(edge, 4) for edge in wilson(hits, max(1, int(said.sum())))],
+        "recall_interval": [round(edge, 4) for edge in wilson(hits, max(1, int(truth.sum())))],
         "f1": round(2 * precision * recall / max(1e-12, precision + recall), 4),
         "auc": round(auc(scores, truth), 4),
         "threshold": model.threshold,

@@ -17,7 +17,7 @@ class HeuristicLimits:
 
     min_words: int = 50
     """Words of a web page. Gopher: 50."""
-    min_words_books: int = 12
+    min_words_books: int = 8
     """Words of a docstring or comment block. Ours: Gopher's 50 would drop most of them."""
     max_words: int = 100_000
     """Words of any document. Gopher: 100,000."""

@@ -21,7 +21,7 @@ from trivium.records import Document, row_id
 
 STEP = "curate.read.prose"
 TOPICS_FILE = "pydoc_data/topics.py"
-COMMENT_BLOCK = re.compile(rb"(?:^[ \t]*#[^\n]*\n){4,}", re.MULTILINE)
+COMMENT_BLOCK = re.compile(rb"(?:^[ \t]*#[^\n]*\n){3,}", re.MULTILINE)
 CODE_IN_COMMENT = re.compile(
     r"^\s*(?:def |class |if |for |return\b|import |from \w+ import|\w+ = |print\()", re.M
 )
@@ -62,7 +62,7 @@ def read_docstrings(source: Source, kind: str, min_chars: int) -> Iterator[Docum
 
 
 def read_comments(source: Source, kind: str, min_chars: int) -> Iterator[Document]:
-    """Yield blocks of at least four comment lines that read as prose (licence headers and code left out)."""
+    """Yield blocks of at least three comment lines that read as prose (licence headers and code left out)."""
     for match in COMMENT_BLOCK.finditer(source.data):
         lines = match.group().decode(errors="replace").splitlines()
         text = inspect.cleandoc("\n".join(re.sub(r"^\s*#+ ?", "", line) for line in lines)).strip()

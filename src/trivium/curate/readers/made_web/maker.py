@@ -20,6 +20,9 @@ BAD_SHARES = {
 LABELS = ("good", *BAD_SHARES)
 THREAD_SHARE = 0.15
 """Part of the good pages that are question-and-answer threads."""
+SCRAPED_SHARE = 0.4
+"""Part of the spam pages that copy a whole good page and put pitches between its paragraphs."""
+MIN_PAGE_CHARS = 400
 PAGE_CHARS = (700, 5_000)
 """Prose on a page, least and most; long texts are kept whole."""
 
@@ -32,7 +35,7 @@ class PageSpec:
     label: str
     seed: int
     group: str
-    """Address of the page whose prose it shows; copies and damaged pages share it with the good one."""
+    """Address of the good page whose prose it shows, or that it was drawn beside."""
     items: tuple[tuple[str, str, str], ...]
     """(id, name, text) of the prose shown."""
     words: tuple[str, ...]
@@ -112,11 +115,14 @@ def _sentences(text: str) -> list[str]:
 
 
 def _group(prose: Sequence[Document], chance: random.Random) -> list[list[tuple[str, str, str]]]:
-    """Put consecutive documents of one source on a page until a drawn length is reached."""
+    """Put consecutive documents of one source on a page until a drawn length is reached.
+
+    A page that would be thin goes on with the next source.
+    """
     groups: list[list[tuple[str, str, str]]] = []
     source, target, size = None, 0, 0
     for doc in prose:
-        if doc.source != source or size >= target:
+        if (doc.source != source and size >= MIN_PAGE_CHARS) or size >= target or source is None:
             groups.append([])
             source, target, size = doc.source, chance.randint(*PAGE_CHARS), 0
         groups[-1].append((doc.id, _name(doc), doc.text))
@@ -153,9 +159,8 @@ def _bad_spec(
     sentences: Sequence[str],
 ) -> PageSpec:
     twin = chance.choice(good)
-    own = label in ("forum", "spam", "machine", "thin")
     url = f"/{label}/{number:05d}"
-    return _spec(url, label, twin.items, chance, words, sentences, group=url if own else twin.group)
+    return _spec(url, label, twin.items, chance, words, sentences, group=twin.group)
 
 
 def _blocks(items: Sequence[tuple[str, str, str]]) -> list[Block]:
@@ -208,7 +213,10 @@ def _forum(spec: PageSpec, chance: random.Random) -> tuple[bytes, str]:
 
 
 def _spam(spec: PageSpec, chance: random.Random) -> tuple[bytes, str]:
-    text = "\n\n".join(noise.spam_text(chance, spec.words, spec.sentences))
+    if chance.random() < SCRAPED_SHARE:
+        text = noise.scraped_text(chance, spec.words, "\n\n".join(item[2] for item in spec.items))
+    else:
+        text = "\n\n".join(noise.spam_text(chance, spec.words, spec.sentences))
     return _plain_page(spec, f"Best {chance.choice(spec.words)} online", text, chance), ""
 
 

@@ -144,6 +144,17 @@ def spam_text(chance: random.Random, words: Sequence[str], sentences: Sequence[s
     return paragraphs
 
 
+def scraped_text(chance: random.Random, words: Sequence[str], prose: str) -> str:
+    """Return stolen prose with pitches after about half of its paragraphs, all for one product."""
+    product = [chance.choice(words)]
+    out = []
+    for paragraph in prose.split("\n\n"):
+        out.append(paragraph)
+        if chance.random() < 0.5:
+            out.append(fill(chance.choice(PITCHES), chance, product))
+    return "\n\n".join(out)
+
+
 def chatter(chance: random.Random, words: Sequence[str], sentences: Sequence[str]) -> list[tuple[str, str]]:
     """Return (name, text) of the posts of a thread that teaches nothing; some quote real prose."""
     posts = []

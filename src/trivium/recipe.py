@@ -119,5 +119,5 @@ def _load_python(file: Path) -> Recipe:
 
 def _neighbours(file: Path) -> str:
     folder = file.parent if file.parent.exists() else Path("recipes")
-    names = sorted(str(p) for p in folder.glob("*.py")) if folder.exists() else []
+    names = sorted(str(p) for p in folder.glob("*.py"))[:8] if folder.exists() else []
     return f" (here are {', '.join(names)})" if names else ""

@@ -86,6 +86,11 @@ def test_a_wrong_command_line_exits_2(words, capsys):
     assert "help" in capsys.readouterr().err
 
 
+def test_an_unknown_name_of_a_recipe_lists_the_known_ones(capsys):
+    assert main.main(["plan", "phi5"]) == 2
+    assert "phi5: got no such recipe; expected a file, or one of: " in capsys.readouterr().err
+
+
 def test_every_verb_has_work():
     assert set(main.WORK) == set(verbs.VERBS.values())
     for cls in verbs.VERBS.values():

@@ -105,6 +105,15 @@ def test_a_run_of_another_version_is_shown_unchecked(run, monkeypatch):
     assert "unknown key" in note
 
 
+def test_a_damaged_table_is_named_and_no_traceback(run, capsys):
+    table = run.path / "01-curate" / "documents.parquet"
+    table.write_bytes(table.read_bytes()[:100])
+    assert main.main(["status", str(run.path)]) == 0
+    assert "documents DAMAGED" in capsys.readouterr().out
+    assert main.main(["trace", "f" * 20, "--run", str(run.path)]) == 2
+    assert "truncated" in capsys.readouterr().err
+
+
 def test_trace_walks_to_the_bytes(run, capsys):
     assert main.main(["trace", "e" * 8, "--run", str(run.path)]) == 0
     assert "file python:Lib/x.py, bytes 10-20, licence PSF-2.0" in capsys.readouterr().out

@@ -132,6 +132,8 @@ def explain(error: Exception) -> str | None:
     if number in DISK_ERRORS:
         place = getattr(error, "filename", None) or "disk"
         return f"{place}: {DISK_ERRORS[number]}."
+    if type(error).__name__ == "ArrowInvalid" and "arquet" in str(error):
+        return "table: got a truncated Parquet file; expected a whole one. ./trivium status RUN names it."
     if isinstance(error, MemoryError):
         return (
             "memory: the machine has no more; expected about 4 GB. Close other programs or use --workers 1."

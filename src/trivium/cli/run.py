@@ -77,10 +77,12 @@ def load(name: str, settings: tuple[str, ...] = ()) -> Recipe:
 
 def recipe_path(name: str) -> Path:
     """Find a recipe: a path as it stands, else a name in ./recipes or in the checkout's recipes."""
-    if "/" not in name and not name.endswith((".py", ".json")):
-        for folder in (Path("recipes"), HOME / "recipes"):
-            if (folder / f"{name}.py").exists():
-                return folder / f"{name}.py"
+    if "/" not in name and not Path(name).exists() and not name.endswith((".py", ".json")):
+        known = {path.stem: path for folder in (HOME, Path()) for path in folder.glob("recipes/*.py")}
+        if name not in known:
+            names = ", ".join(sorted(known))
+            raise ConfigError(f"{name}: got no such recipe; expected a file, or one of: {names}.")
+        return known[name]
     if not Path(name).exists() and (HOME / name).exists():
         return HOME / name
     return Path(name)

@@ -57,12 +57,13 @@ def stage_row(run: Run, name: str, state: str) -> list[str]:
     if name not in run.finished():
         return [name, state, "", "", "", ""]
     record: dict[str, Any] = run.record(name)
-    made = table_sizes(run.finished()[name])
+    sizes = table_sizes(run.finished()[name])
+    made = [f"{rows:,} {table}" if rows >= 0 else f"{table} DAMAGED" for table, rows in sizes.items()]
     dropped = record.get("rows_dropped") or 0
     return [
         name,
         state,
-        ", ".join(f"{rows:,} {table}" for table, rows in made.items()),
+        ", ".join(made),
         f"{dropped:,}" if dropped else "",
         f"{record['seconds']:,.1f}",
         record["output_hash"],
@@ -70,7 +71,14 @@ def stage_row(run: Run, name: str, state: str) -> list[str]:
 
 
 def table_sizes(folder: Path) -> dict[str, int]:
-    """Return table -> rows of a stage folder, read from the Parquet footers."""
+    """Return table -> rows of a stage folder, from the Parquet footers; -1 for a file that cannot be read."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    return {path.stem: pq.read_metadata(path).num_rows for path in sorted(folder.glob("*.parquet"))}
+    sizes: dict[str, int] = {}
+    for path in sorted(folder.glob("*.parquet")):
+        try:
+            sizes[path.stem] = pq.read_metadata(path).num_rows
+        except (pa.ArrowException, OSError):
+            sizes[path.stem] = -1
+    return sizes

@@ -14,8 +14,10 @@ def normal_quantile(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
-def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
+def wilson(successes: float, trials: float, level: float = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion; (0, 1) without trials.
+
+    Clustered draws may give their effective number of trials, which need not be whole.
 
     Source: Wilson 1927; recommended over the Wald interval by Brown, Cai and DasGupta 2001.
     """

@@ -44,9 +44,14 @@ def test_weights_count():
 
 def test_copies_in_one_cluster_do_not_narrow_the_interval():
     values = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0]
-    once = estimate.estimate(cell(values, weights=[2.0] * 8))
-    copies = estimate.estimate(cell(values * 5, clusters=[str(i) for i in range(8)] * 5))
-    assert copies == pytest.approx(once)
+    value, low, high = estimate.estimate(cell(values * 5, clusters=[str(i) for i in range(8)] * 5))
+    once_low, once_high = wilson(5, 8)
+    assert value == 0.625 and low < once_low and high > once_high
+
+
+def test_clusters_that_all_agree_count_once_each():
+    _, low, high = estimate.estimate(cell([0.0] * 40, clusters=[str(i // 5) for i in range(40)]))
+    assert (low, high) == wilson(0, 8)
 
 
 def test_clustered_intervals_cover_the_truth():

@@ -80,23 +80,23 @@ def cell_of(measure: Measure, logs: Sequence[ItemLog]) -> Cell:
 def estimate(cell: Cell) -> tuple[float, float, float]:
     """Return value, low and high of a weighted mean.
 
-    Plain proportions of independent items get the Wilson interval; anything weighted or clustered gets the
-    linearised ratio interval over clusters (Cochran 1977, section 6.4; Miller 2024, arXiv 2411.00640).
+    The error is that of a ratio, linearised over clusters (Cochran 1977, section 6.4; Miller 2024, arXiv
+    2411.00640). A proportion gets the Wilson interval: with the number of items when they are independent,
+    else with the number of independent ones that would have the same error.
     """
     total = sum(weight for _, weight, _ in cell.values())
     value = sum(v * weight for v, weight, _ in cell.values()) / total
-    if is_plain_proportion(cell):
-        low, high = wilson(round(value * len(cell)), len(cell))
-        return value, low, high
     residuals = _by_cluster({key: (v - value, w, c) for key, (v, w, c) in cell.items()}, total)
-    half = _half_width(residuals)
+    if is_proportion(cell):
+        trials = float(len(cell)) if len(residuals) == len(cell) else _effective(value, len(cell), residuals)
+        return value, *wilson(value * trials, trials)
+    half = normal_quantile(0.95) * math.sqrt(_variance(residuals))
     return value, value - half, value + half
 
 
-def is_plain_proportion(cell: Cell) -> bool:
-    """Say whether every item is a 0 or 1 of weight 1 in a cluster of its own."""
-    clusters = {cluster for _, _, cluster in cell.values()}
-    return len(clusters) == len(cell) and all(w == 1 and v in (0, 1) for v, w, _ in cell.values())
+def is_proportion(cell: Cell) -> bool:
+    """Say whether every item is a 0 or 1 of weight 1."""
+    return all(weight == 1 and value in (0, 1) for value, weight, _ in cell.values())
 
 
 def difference(after: Cell, before: Cell, *, seed: int) -> tuple[float, float, float]:
@@ -117,10 +117,17 @@ def _by_cluster(cell: Mapping[str, tuple[float, float, str]], total: float) -> n
     return np.array([sums[key] for key in sorted(sums)]) * (len(sums) / total)
 
 
-def _half_width(residuals: np.ndarray) -> float:
-    if residuals.size < 2:
-        return 0.0
-    return normal_quantile(0.95) * float(residuals.std(ddof=1)) / math.sqrt(residuals.size)
+def _effective(value: float, items: int, residuals: np.ndarray) -> float:
+    """Return how many independent items would have the clusters' error; where all agree, one a cluster."""
+    variance = _variance(residuals)
+    if variance == 0:
+        return float(residuals.size)
+    return min(float(items), value * (1 - value) / variance)
+
+
+def _variance(residuals: np.ndarray) -> float:
+    """Return the variance of the mean of one residual a cluster; 0 for a single cluster."""
+    return float(residuals.var(ddof=1)) / residuals.size if residuals.size > 1 else 0.0
 
 
 def _row(

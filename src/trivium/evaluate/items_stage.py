@@ -32,7 +32,7 @@ class ItemsConfig:
     """Questions about entries that do not exist."""
     instructions: int = 400
     """Requests with constraints that a program checks; half of seen kinds, half of held-out families."""
-    recall_documents: int = 40
+    recall_documents: int = 32
     """Key-value documents at each of the three lengths."""
     recall_queries: int = 8
     """Keys asked of each document."""

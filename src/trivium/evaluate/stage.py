@@ -42,7 +42,7 @@ class EvaluateConfig:
     """Token limit of a bare answer."""
     instruction_tokens: int = 96
     """Token limit of a reply to a request with constraints."""
-    held_out_bytes: int = 20_000
+    held_out_bytes: int = 12_000
     """Held-out text scored for every source, in bytes, about."""
     chunk: int = 600
     """Items of one shard of work; fixed, so that nothing depends on the number of workers."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 GRAIN = 16
 """Rows come and go in groups of this many; see decode_phi3."""
 
-CACHE_BYTES = 1 << 30
+CACHE_BYTES = 1 << 29
 """The key-value cache takes at most this much; fewer rows run at once when the batch does not fit."""
 
 CHUNK = 1024

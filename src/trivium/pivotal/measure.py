@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The tables of all shards as records."""
+    """The tables of all shards as records; rollouts stay a table, as there are many and few are looked at."""
 
     searched: list[Searched]
-    rollouts: list[Rollout]
+    rollouts: pa.Table
     pivotal_tokens: list[PivotalToken]
     preferences: list[Preference]
     drops: list[Drop]
@@ -31,18 +31,30 @@ def read(tables: Mapping[str, pa.Table]) -> Read:
     """Turn the joined tables of the shards back into records."""
     return Read(
         searched=from_table(Searched, tables["searched"]),
-        rollouts=from_table(Rollout, tables["rollouts"]),
+        rollouts=tables["rollouts"],
         pivotal_tokens=from_table(PivotalToken, tables["pivotal_tokens"]),
         preferences=from_table(Preference, tables["preferences"]),
         drops=from_table(Drop, tables["drops"]),
     )
 
 
-def metrics(mined: Read, kind_of: Callable[[int, int], str], gap: float) -> dict[str, Any]:
+def rollouts_of(rollouts: pa.Table, question_ids: Collection[str]) -> list[Rollout]:
+    """The rollouts of some questions, in the order of the table."""
+    import pyarrow as pa
+
+    wanted = set(question_ids)
+    mask = pa.array([question_id in wanted for question_id in rollouts.column("question_id").to_pylist()])
+    return from_table(Rollout, rollouts.filter(mask))
+
+
+def metrics(
+    mined: Read, prompt_lengths: Mapping[str, int], kind_of: Callable[[int, int], str], gap: float
+) -> dict[str, Any]:
     """Counts, cost and statistics of the search.
 
     Args:
         mined: Everything the shards wrote.
+        prompt_lengths: Question id -> tokens of its prompt.
         kind_of: Kind of a pair of token ids.
         gap: Threshold of a pivotal token.
     """
@@ -58,8 +70,8 @@ def metrics(mined: Read, kind_of: Callable[[int, int], str], gap: float) -> dict
         "confirmed_share": _share(confirmed, candidates),
         "pivotal_tokens": len(mined.pivotal_tokens),
         "left_out": dict(sorted(Counter(f"{d.step}: {d.reason}" for d in mined.drops).items())),
-        "rollouts": len(mined.rollouts),
-        "verdicts": dict(sorted(Counter(str(row.verdict) for row in mined.rollouts).items())),
+        "rollouts": mined.rollouts.num_rows,
+        "verdicts": dict(sorted(Counter(mined.rollouts.column("verdict").to_pylist()).items())),
         "tokens_generated": root_tokens + confirm_tokens,
         "tokens_root": root_tokens,
         "tokens_confirm": confirm_tokens,
@@ -68,7 +80,7 @@ def metrics(mined: Read, kind_of: Callable[[int, int], str], gap: float) -> dict
         "bound_violations": sum(map(pairs.breaks_bound, mined.pivotal_tokens)),
         "gap_threshold": gap,
         "pairs": _pair_statistics(mined.preferences, kind_of),
-        "pivots": _pivot_statistics(mined),
+        "pivots": _pivot_statistics(mined.pivotal_tokens, prompt_lengths),
     }
 
 
@@ -83,15 +95,12 @@ def _pair_statistics(found: Sequence[Preference], kind_of: Callable[[int, int], 
     }
 
 
-def _pivot_statistics(mined: Read) -> dict[str, Any]:
+def _pivot_statistics(found: Sequence[PivotalToken], prompt_lengths: Mapping[str, int]) -> dict[str, Any]:
     """Sign, size, place in the reply and sampling probability of the pivotal tokens."""
-    found = mined.pivotal_tokens
     if not found:
         return {}
     shifts = [token.prob_after - token.prob_before for token in found]
-    prompts = {row.question_id: len(row.prefix_ids) for row in reversed(mined.rollouts)}
-    # The first rollout of a question is a root, so its prefix is the prompt.
-    places = [len(token.prefix_ids) - prompts[token.question_id] for token in found]
+    places = [len(token.prefix_ids) - prompt_lengths[token.question_id] for token in found]
     return {
         "up": sum(shift > 0 for shift in shifts),
         "down": sum(shift < 0 for shift in shifts),

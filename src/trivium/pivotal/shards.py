@@ -15,10 +15,10 @@ from trivium.models import chat
 from trivium.models.load import Tokenizer, load_tokenizer
 from trivium.models.sample import cached_model, sample
 from trivium.pivotal.estimate import StopRule
-from trivium.pivotal.measure import Read
+from trivium.pivotal.measure import Read, rollouts_of
 from trivium.pivotal.mine import SearchRule, mine
 from trivium.pivotal.rollouts import Policy, Problem
-from trivium.pivotal.solve import Solution, choose_solutions, solved
+from trivium.pivotal.solve import Solution, busiest, choose_solutions, solved
 from trivium.records import Drop, Question, Rollout, Verdict
 
 if TYPE_CHECKING:
@@ -113,14 +113,14 @@ def solve(
     """Work out the solutions of the page, one a shard."""
     from trivium.store.ledger import run_shards
 
-    chosen = choose_solutions(problems, mined.rollouts, mined.pivotal_tokens, config.num_solved)
+    found = rollouts_of(mined.rollouts, busiest(mined.pivotal_tokens, 8 * config.num_solved))
+    chosen = choose_solutions(problems, found, mined.pivotal_tokens, config.num_solved)
     if not chosen:
         return []
-    seen = {solution.problem.question_id: list[Rollout]() for solution in chosen}
-    for rollout in mined.rollouts:
-        if rollout.question_id in seen:
-            seen[rollout.question_id].append(rollout)
-    pieces = [(solution, tuple(seen[solution.problem.question_id])) for solution in chosen]
+    pieces = [
+        (solution, tuple(row for row in found if row.question_id == solution.problem.question_id))
+        for solution in chosen
+    ]
     tables = run_shards(stage, "solve", partial(_solve_shard, settings), pieces, label="pivotal solutions")
     return [json.loads(text) for text in tables["solved"].column("page").to_pylist()]
 
@@ -131,19 +131,19 @@ def kind_of(settings: Settings) -> Callable[[int, int], str]:
     return partial(_kind, tokenizer, frozenset(chat.stop_ids(tokenizer)))
 
 
-def nothing_right(problems: Sequence[Prompted], rollouts: Sequence[Rollout], settings: Settings) -> str:
+def nothing_right(problems: Sequence[Prompted], rollouts: pa.Table, settings: Settings) -> str:
     """The error for a verifier that judged no rollout right, with three examples."""
     tokenizer = _tokenizer(settings.model_path)
-    asked = {problem.question_id: (problem, prompt) for problem, prompt in problems}
+    asked = {problem.question_id: (problem, prompt) for problem, prompt in problems[:3]}
     shown = []
-    for rollout in {row.question_id: row for row in reversed(rollouts)}.values():
+    for rollout in {row.question_id: row for row in rollouts_of(rollouts, asked)}.values():
         problem, prompt = asked[rollout.question_id]
         reply = tokenizer.decode(rollout.completion_ids)
         shown.append(f"\n  {prompt!r} -> {reply!r} ({rollout.verdict}, expected {problem.answer!r})")
     verifiers = ", ".join(sorted({problem.verifier for problem, _ in problems}))
     return (
-        f"pivotal: none of {len(rollouts):,} rollouts was judged right by {verifiers}, expected some; "
-        f"see that answers and verifier fit the replies, or train longer. Examples: {''.join(shown[-3:])}"
+        f"pivotal: none of {rollouts.num_rows:,} rollouts was judged right by {verifiers}, expected some; "
+        f"see that answers and verifier fit the replies, or train longer. Examples: {''.join(shown)}"
     )
 
 

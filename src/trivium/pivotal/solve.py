@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,12 @@ class Solution:
     rollout: Rollout
     pivots: tuple[PivotalToken, ...]
     """Those of which the solution took the pivotal token itself."""
+
+
+def busiest(pivots: Sequence[PivotalToken], count: int) -> list[str]:
+    """The questions with the most pivotal tokens; of equals, those that come first."""
+    counts = Counter(pivot.question_id for pivot in pivots)
+    return [question_id for question_id, _ in counts.most_common(count)]
 
 
 def choose_solutions(

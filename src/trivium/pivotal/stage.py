@@ -100,7 +100,8 @@ def run(config: PivotalConfig, stage: StageDir) -> dict[str, Any]:
     stage.drop(mined.drops)
     pages = shards.solve(config, stage, problems, mined, opened)
     stage.write_json("solved", pages)
-    return measure.metrics(mined, shards.kind_of(opened), config.gap) | {
+    lengths = {problem.question_id: len(problem.prompt_ids) for problem, _ in problems}
+    return measure.metrics(mined, lengths, shards.kind_of(opened), config.gap) | {
         "num_solved": len(pages),
         "search_seconds": round(searched_seconds, 2),
         "solve_seconds": round(time.perf_counter() - started - searched_seconds, 2),

@@ -77,7 +77,7 @@ def test_passages_are_exact_spans_with_tags():
 def made(kind: str, number: int, doc: int, quality: float) -> Passage:
     return Passage(
         id=f"{kind}{number}", document_id=f"{kind}{doc}", kind=kind, text="x" * 300, start=0, end=300,
-        quality=quality, reasoning=0.5, factual=1.0, tags=[],
+        quality=quality, reasoning=0.5, factual=0.7, tags=[],
     )  # fmt: skip
 
 
@@ -86,9 +86,9 @@ def test_seeds_are_balanced_and_few_from_one_document():
         made("web", i, i // 5, i / 10) for i in range(10)
     ]
     passages += [made("facts", i, i, 1.0) for i in range(9)]
-    seeds = select_seeds(passages, 8, 200)
+    seeds = select_seeds(passages, 8, (200, 400))
     assert sum(s.startswith("code") for s in seeds) == sum(s.startswith("web") for s in seeds) == 4
     assert {s for s in seeds if s.startswith("web")} == {"web9", "web8", "web4", "web3"}
-    assert len(select_seeds(passages, 100, 200)) == 24
-    assert select_seeds(passages, 5, 301) == set()
-    assert seed_value(made("web", 1, 1, 0.5)) == 0.5
+    assert len(select_seeds(passages, 100, (200, 400))) == 24
+    assert select_seeds(passages, 5, (301, 400)) == select_seeds(passages, 5, (200, 299)) == set()
+    assert seed_value(made("web", 1, 1, 0.5)) == 0.3

@@ -236,7 +236,7 @@ def _passages(
     parts = list(_chunks(kept, config.shard_documents))
     table = run_shards(stage, "passages", cut, parts, label="cut passages")["passages"]
     passages = from_table(Passage, table)
-    seeds = select_seeds(passages, config.num_seeds, config.min_passage_chars)
+    seeds = select_seeds(passages, config.num_seeds, (config.min_passage_chars, config.max_seed_chars))
     return [dataclasses.replace(p, tags=[*p.tags, SEED_TAG]) if p.id in seeds else p for p in passages]
 
 

@@ -137,22 +137,24 @@ def make_passages(document: Document, min_chars: int, max_chars: int) -> list[Pa
 
 
 def seed_value(passage: Passage) -> float:
-    """Return what seeds are ranked by: quality times the better of reasoning and factual content."""
-    return passage.quality * max(passage.reasoning, passage.factual)
+    """Return what seeds are ranked by: quality times the mean of reasoning and factual content."""
+    return passage.quality * (passage.reasoning + passage.factual) / 2
 
 
-def select_seeds(passages: Sequence[Passage], count: int, min_chars: int, per_document: int = 2) -> set[str]:
+def select_seeds(
+    passages: Sequence[Passage], count: int, chars: tuple[int, int], per_document: int = 2
+) -> set[str]:
     """Return the ids of `count` seeds, as equal in number over the kinds as there are passages for.
 
     Args:
         passages: Scored passages; facts are never seeds (they are single sentences).
         count: Seeds wanted.
-        min_chars: Shorter passages are not seeds.
+        chars: Shorter and longer passages are not seeds.
         per_document: Most seeds from one document, for variety.
     """
     ranked: dict[str, list[Passage]] = defaultdict(list)
     for passage in sorted(passages, key=lambda p: (-seed_value(p), p.id)):
-        if passage.kind != "facts" and len(passage.text) >= min_chars:
+        if passage.kind != "facts" and chars[0] <= len(passage.text) <= chars[1]:
             ranked[passage.kind].append(passage)
     taken: Counter[str] = Counter()
     chosen: set[str] = set()

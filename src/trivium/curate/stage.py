@@ -62,6 +62,8 @@ class CurateConfig:
     """Passages end at the paragraph before this."""
     num_seeds: int = 600
     """Seeds for synthesis, in equal numbers of each kind."""
+    max_seed_chars: int = 1_600
+    """Longer passages (whole functions, long paragraphs) are no seeds: a small teacher loses the thread."""
     shard_documents: int = 400
     """Documents or pages a shard."""
 

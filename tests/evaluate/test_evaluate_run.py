@@ -6,7 +6,6 @@ from functools import partial
 
 import pytest
 import torch
-from tiny_checkpoints import ITEMS, make_run, open_stage, save
 
 from trivium.errors import ConfigError, StageError
 from trivium.evaluate import gather, stage, work
@@ -29,15 +28,10 @@ def one_thread():
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("inputs"))
-
-
-@pytest.fixture(scope="module")
-def done(inputs, tmp_path_factory):
+def done(inputs, stage_at, tmp_path_factory):
     """The finished stage and its metrics."""
     root = tmp_path_factory.mktemp("run")
-    door = open_stage(root, "evaluate", inputs)
+    door = stage_at(root, "evaluate", inputs)
     return door, stage.run(CONFIG, door)
 
 
@@ -45,12 +39,14 @@ def logs_of(door):
     return door.rows("evaluate", "items_log", ItemLog)
 
 
-def test_every_item_is_judged_once_at_every_checkpoint_and_mode(done):
+def test_every_item_is_judged_once_at_every_checkpoint_and_mode(done, tiny_items):
     door, metrics = done
     logs = logs_of(door)
     keys = [(log.stage, log.task, log.mode, log.item_id) for log in logs]
     assert len(set(keys)) == len(keys)
-    per_checkpoint = 4 + 6 + 6 + 3 + 6 + 6 + 4 + 6 + 3 * ITEMS.recall_documents * ITEMS.recall_queries
+    per_checkpoint = (
+        4 + 6 + 6 + 3 + 6 + 6 + 4 + 6 + 3 * tiny_items.recall_documents * tiny_items.recall_queries
+    )
     for label in ("base", "sft"):
         assert sum(log.stage == label and bool(log.verdict) for log in logs) == per_checkpoint
     assert sum(metrics["verdicts"].values()) == metrics["replies"] == 2 * per_checkpoint
@@ -84,7 +80,9 @@ def test_the_contest_is_drawn_from_the_last_checkpoint(done, inputs):
     assert read_json(door.path / "contamination.json")["items"] == 6
 
 
-def test_a_killed_stage_does_only_what_is_left_and_ends_the_same(done, inputs, tmp_path, monkeypatch):
+def test_a_killed_stage_does_only_what_is_left_and_ends_the_same(
+    done, inputs, stage_at, tmp_path, monkeypatch
+):
     door, _ = done
     asked = []
     real = work.run_shard
@@ -95,7 +93,7 @@ def test_a_killed_stage_does_only_what_is_left_and_ends_the_same(done, inputs, t
         asked.append(shard)
         return real(setting, shard)
 
-    again = open_stage(tmp_path, "evaluate", inputs)
+    again = stage_at(tmp_path, "evaluate", inputs)
     monkeypatch.setattr(work, "run_shard", dying)
     with pytest.raises(KeyboardInterrupt):
         stage.run(CONFIG, again)
@@ -182,19 +180,29 @@ def test_texts_longer_than_the_context_are_scored(inputs):
     assert len(score(model, [list(range(5, 255)) * 2], pad_id=0)[0].bits) == 499
 
 
-def test_checkpoints_that_a_run_lacks_are_skipped_but_not_all(inputs, tmp_path):
-    door = open_stage(tmp_path, "evaluate", inputs)
+def test_checkpoints_that_a_run_lacks_are_skipped_but_not_all(inputs, stage_at, tmp_path):
+    door = stage_at(tmp_path, "evaluate", inputs)
     assert [c.label for c in gather.checkpoints(CONFIG, door)] == ["base", "sft"]
     with pytest.raises(StageError, match="no trained checkpoint"):
-        gather.checkpoints(CONFIG, open_stage(tmp_path, "evaluate", {}))
+        gather.checkpoints(CONFIG, stage_at(tmp_path, "evaluate", {}))
     with pytest.raises(ConfigError, match="got 'sftt'"):
         stage.EvaluateConfig(checkpoints=("sftt",))
 
 
-def test_two_checkpoints_with_the_same_weights_differ_nowhere(inputs, tmp_path):
-    twin = save(tmp_path / "dpo1" / "model", 2, chat_model=True)
-    door = open_stage(tmp_path, "evaluate", {**inputs, "dpo1": twin.parent})
+def test_two_checkpoints_with_the_same_weights_differ_nowhere(inputs, stage_at, save_model, tmp_path):
+    twin = save_model(tmp_path / "dpo1" / "model", 2, chat_model=True)
+    door = stage_at(tmp_path, "evaluate", {**inputs, "dpo1": twin.parent})
     stage.run(stage.EvaluateConfig(limit=2, contest=2, solution_tokens=8, checkpoints=("sft", "dpo1")), door)
     rows = json.loads((door.path / "table.json").read_text())
     gaps = [row for row in rows if row["metric"].endswith("_minus_previous")]
     assert gaps and all(row["value"] == row["low"] == row["high"] == 0 for row in gaps)
+
+
+@pytest.mark.slow
+def test_two_workers_change_no_byte(done, inputs, stage_at, tmp_path):
+    door, _ = done
+    two = stage_at(tmp_path, "evaluate", inputs)
+    two.workers = 2
+    stage.run(CONFIG, two)
+    for name in ("items_log.parquet", "contest.parquet", "table.json", "checks.json", "table.txt"):
+        assert (two.path / name).read_bytes() == (door.path / name).read_bytes()

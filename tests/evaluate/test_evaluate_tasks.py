@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-from tiny_checkpoints import ITEMS
 
 from trivium.evaluate import items_stage
 from trivium.evaluate.logs import GREEDY, ItemLog
@@ -16,17 +15,17 @@ from trivium.verify.answers import REFUSALS
 
 
 @pytest.fixture(scope="module")
-def questions():
-    return items_stage.make(ITEMS, 7)
+def questions(tiny_items):
+    return items_stage.make(tiny_items, 7)
 
 
 def by_skill(questions, skill):
     return [question for question in questions if question.skill == skill]
 
 
-def test_items_are_a_function_of_the_seed(questions):
-    assert items_stage.make(ITEMS, 7) == questions
-    assert {q.id for q in items_stage.make(ITEMS, 8)} != {q.id for q in questions}
+def test_items_are_a_function_of_the_seed(questions, tiny_items):
+    assert items_stage.make(tiny_items, 7) == questions
+    assert {q.id for q in items_stage.make(tiny_items, 8)} != {q.id for q in questions}
     assert len({q.id for q in questions}) == len(questions)
 
 
@@ -89,10 +88,10 @@ def test_instruction_measures_count_prompts_and_kinds():
     assert found["kind_upper"] == [1.0, 0.0] and found["kind_brackets"] == [None, 1.0]
 
 
-def test_recall_questions_of_a_document_share_it_and_their_answers_stand_in_it(questions):
-    for task, pairs in zip(recall.TASKS, ITEMS.recall_pairs, strict=True):
+def test_recall_questions_of_a_document_share_it_and_their_answers_stand_in_it(questions, tiny_items):
+    for task, pairs in zip(recall.TASKS, tiny_items.recall_pairs, strict=True):
         rows = by_skill(questions, task)
-        assert len(rows) == ITEMS.recall_documents * ITEMS.recall_queries
+        assert len(rows) == tiny_items.recall_documents * tiny_items.recall_queries
         for first, second in zip(rows[::2], rows[1::2], strict=True):
             assert recall.document_of(first) == recall.document_of(second)
             assert second.prompt.startswith(f"{first.prompt} {first.answer}.")

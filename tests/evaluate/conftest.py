@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from trivium.evaluate.items_stage import ItemsConfig
 from trivium.store.run import StageDir
@@ -68,3 +71,26 @@ def make_run(root: Path) -> dict[str, Path]:
     save(folders["pretrain"] / "model", 1, chat_model=False)
     save(folders["sft"] / "model", 2, chat_model=True)
     return folders
+
+
+@pytest.fixture(scope="session")
+def tiny_items() -> ItemsConfig:
+    return ITEMS
+
+
+@pytest.fixture(scope="session")
+def stage_at() -> Callable[..., StageDir]:
+    """(run folder, stage name, inputs) -> the stage's folder."""
+    return open_stage
+
+
+@pytest.fixture(scope="session")
+def save_model() -> Callable[..., Path]:
+    """(folder, seed, chat_model=...) -> a checkpoint."""
+    return save
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Stage name -> folder: items, held-out rows, training rows and two checkpoints."""
+    return make_run(tmp_path_factory.mktemp("inputs"))

@@ -6,7 +6,7 @@ Nothing here needs torch until `build` or `hf_config` is called, so plans can be
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trivium.errors import ConfigError
 
@@ -80,7 +80,7 @@ class SpecialIds:
 
 
 PHI4_SPECIAL = SpecialIds(endoftext=100257, im_start=100264, im_end=100265, im_sep=100266, pad=100351)
-"""phi-4 as corrected after release: a pad token of its own (dummy_87), so that loss never sees it as an end."""
+"""phi-4 as corrected after release: padding is a token of its own (dummy_87), never the end."""
 
 LADDER = {
     # Phi-4's proportions (ffn = 3.5 x hidden, depth and grouped queries growing with size), heads of 64
@@ -162,7 +162,7 @@ def hf_config(config: ModelConfig, special: SpecialIds | None = None) -> Phi3Con
 
 def shape_of(hf: Phi3Config) -> ModelConfig:
     """The shape that a Hugging Face Phi-3 configuration describes."""
-    rope = hf.rope_parameters if isinstance(hf.rope_parameters, dict) else {}
+    rope: dict[str, Any] = dict(hf.rope_parameters or {})
     return ModelConfig(
         hidden=hf.hidden_size,
         layers=hf.num_hidden_layers,

@@ -5,8 +5,8 @@ is one flat run of documents without padding, each document attends to itself on
 what causality hides, the gain of every RMSNorm is folded into the matrix behind it, and the logits of the
 output head are never held at once.
 
-Shapes: N tokens, D width, H query heads, K key heads, G = H/K, S head size, F feed-forward width, V vocabulary,
-C query tokens in a slice, P key tokens in a slice.
+Shapes: N tokens, D width, H query heads, K key heads, G = H/K, S head size, F feed-forward width,
+V vocabulary, C query tokens in a slice, P key tokens in a slice.
 """
 
 from __future__ import annotations
@@ -111,14 +111,15 @@ class AttentionBlock(torch.autograd.Function):
         qkv = (x_ND * scale_N1) @ (w_qkv * gain_D).t()
         query, key, value = _rotate_in(qkv, layout)
         mixed, probs = _attend(query, key, value, layout)
-        mixed_ND = mixed.transpose(0, 1).reshape(x_ND.shape[0], -1)
+        mixed_ND = mixed.view(layout.kv_heads, len(x_ND), -1).transpose(0, 1).reshape(len(x_ND), -1)
         ctx.save_for_backward(x_ND, scale_N1, gain_D, w_qkv, w_o, query, key, value, mixed_ND, *probs)
         ctx.layout = layout
         return torch.addmm(x_ND, mixed_ND, w_o.t())
 
     @staticmethod
-    def backward(ctx: Any, grad_ND: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Any, ...]:
         """Gradients of x, gain, w_qkv and w_o."""
+        (grad_ND,) = grad_outputs
         x_ND, scale_N1, gain_D, w_qkv, w_o, query, key, value, mixed_ND, *probs = ctx.saved_tensors
         d_w_o = grad_ND.t() @ mixed_ND
         d_mixed = (grad_ND @ w_o).view(x_ND.shape[0], key.shape[0], -1).transpose(0, 1).reshape(query.shape)
@@ -150,8 +151,9 @@ class FeedForwardBlock(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad_ND: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Any, ...]:
         """Gradients of x, gain, w_gate_up and w_down."""
+        (grad_ND,) = grad_outputs
         x_ND, scale_N1, gain_D, w_gate_up, w_down, hidden = ctx.saved_tensors
         folded = w_gate_up * gain_D
         d_folded, d_down = torch.zeros_like(w_gate_up), torch.zeros_like(w_down)
@@ -210,8 +212,9 @@ class HeadLoss(torch.autograd.Function):
         return losses_N @ weights_N, losses_N
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Any, ...]:
         """Hand out the gradients made in the forward pass."""
+        grad = grad_outputs[0]
         d_x, d_folded, gain_D, w_head = ctx.saved_tensors
         d_folded = d_folded * grad
         return d_x * grad, (d_folded * w_head).sum(0), d_folded * gain_D, None, None, None

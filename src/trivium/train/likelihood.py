@@ -11,7 +11,8 @@ from torch import Tensor
 
 from trivium.train.batch import FlatBatch, flatten
 from trivium.train.forward import hidden_states, token_losses
-from trivium.train.order import Order, Row
+from trivium.train.order import Order
+from trivium.train.work import fill
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -34,12 +35,22 @@ class NextToken:
         """Optimizer steps of the whole run."""
         return self.order.num_steps
 
+    @property
+    def unit(self) -> str:
+        """A step's size counts tokens."""
+        return "tokens"
+
+    def step_size(self, step: int) -> int:
+        """Targets of a step."""
+        return self.order.step_targets(step)
+
     def micro_batches(self, step: int, rank: int, ranks: int) -> Sequence[tuple[FlatBatch, float]]:
         """This rank's rows in groups of at most `micro_tokens`, each with the weight of one target."""
         mine = range(rank, self.order.rows_per_step, ranks)
         rows = [row for index in mine if (row := self.order.row(step, index)) is not None]
         scale = 1.0 / max(self.order.step_targets(step), 1)
-        return [(flatten(self.order, group), scale) for group in gather(rows, self.micro_tokens)]
+        groups = fill(rows, [int(row.lengths.sum()) for row in rows], self.micro_tokens)
+        return [(flatten(self.order, group), scale) for group in groups]
 
     def loss(self, model: PreTrainedModel, batch: tuple[FlatBatch, float]) -> tuple[Tensor, Tensor]:
         """Part of the step's mean loss; sums of losses and numbers of targets per source (G, 2)."""
@@ -50,17 +61,3 @@ class NextToken:
         stats_N2 = torch.stack([losses_N * weights_N, weights_N], dim=1)
         stats_G2 = torch.zeros(len(self.order.sources), 2)
         return total, stats_G2.index_add_(0, torch.from_numpy(flat.groups_N), stats_N2)
-
-
-def gather(rows: Sequence[Row], micro_tokens: int) -> list[list[Row]]:
-    """Group rows in order so that a group has at most `micro_tokens` tokens, or is a single row."""
-    groups: list[list[Row]] = []
-    room = 0
-    for row in rows:
-        size = int(row.lengths.sum())
-        if not groups or size > room:
-            groups.append([])
-            room = micro_tokens
-        groups[-1].append(row)
-        room -= size
-    return groups

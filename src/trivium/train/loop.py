@@ -7,7 +7,6 @@ bits as one that was not.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import statistics
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from torch import Tensor
 from trivium.errors import ResourceError
 from trivium.models import runtime
 from trivium.models.load import load_model
-from trivium.store.progress import Progress, make_progress
+from trivium.store.progress import Progress, SilentProgress, make_progress
 from trivium.train import checkpoint
 from trivium.train.optimizers import FlatGradient, make_optimizers, set_lr, trainable
 from trivium.train.schedule import lr_factor
@@ -36,12 +35,23 @@ RECENT = 50
 class Objective(Protocol):
     """What is trained on: a fixed number of steps, each a fixed set of micro-batches on every rank."""
 
-    groups: tuple[str, ...]
-    """Names under which losses are logged."""
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names under which losses are logged."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """What a step's size counts."""
+        ...
 
     @property
     def num_steps(self) -> int:
         """Optimizer steps of the whole run."""
+        ...
+
+    def step_size(self, step: int) -> int:
+        """Units of a step, over all ranks, for the progress bar."""
         ...
 
     def micro_batches(self, step: int, rank: int, ranks: int) -> Sequence[Any]:
@@ -128,12 +138,13 @@ def train(
     flat = FlatGradient(parameters, extra=2 * len(objective.groups))
     history = History.empty(objective.num_steps, len(objective.groups))
     start = checkpoint.resume(scratch, parameters, optimizers, history)
-    with _progress(label, objective.num_steps, rank) as bar:
-        bar.advance(start)
+    sizes = [objective.step_size(step) for step in range(objective.num_steps)]
+    with _progress(label, sum(sizes), objective.unit, rank) as bar:
+        bar.advance(sum(sizes[:start]))
         for step in range(start, objective.num_steps):
             _gradient(model, objective, flat, step, rank, config.ranks)
             _update(flat, optimizers, history, step, config)
-            bar.advance(1)
+            bar.advance(sizes[step])
             if rank == 0 and (step + 1) % config.checkpoint_steps == 0:
                 checkpoint.save(scratch, step + 1, parameters, optimizers, history)
     return history
@@ -192,7 +203,5 @@ def _stop_when_lost(history: History, step: int, config: LoopConfig) -> None:
         )
 
 
-def _progress(label: str, steps: int, rank: int) -> contextlib.AbstractContextManager[Progress]:
-    from trivium.store.progress import SilentProgress
-
-    return make_progress(label, steps, "steps") if rank == 0 else SilentProgress()
+def _progress(label: str, total: int, unit: str, rank: int) -> Progress:
+    return make_progress(label, total, unit) if rank == 0 else SilentProgress()

@@ -111,7 +111,8 @@ def loop_settings(config: MidtrainConfig, pretrain: Path, context: int) -> LoopC
 
     if config.loop.row_tokens > context:
         raise ConfigError(
-            f"midtrain.loop.row_tokens: got {config.loop.row_tokens}, expected at most the new context {context}."
+            f"midtrain.loop.row_tokens: got {config.loop.row_tokens}, "
+            f"expected at most the new context {context}."
         )
     if not config.peak_lr_frac:
         return config.loop

@@ -37,7 +37,7 @@ class LoopConfig:
     micro_tokens: int = 4096
     """Tokens of one forward pass on one rank; changes memory and rounding, nothing else."""
     ranks: int = 1
-    """Processes that share every step. Part of the recipe: rounding depends on it, the machine does not matter."""
+    """Processes that share every step; part of the recipe, because rounding depends on it."""
     checkpoint_steps: int = 100
     """Steps between two resumable checkpoints."""
     spike_factor: float = 20.0

@@ -1,0 +1,140 @@
+"""What a preference stage trains on: pairs, right rollouts, conversations; and its objective."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trivium.records import Example, Preference, Rollout, Verdict
+from trivium.store.run import StageDir
+from trivium.train.hashing import unit_interval
+from trivium.train.pairs import choose_pairs, make_units, split_by_question
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+    from trivium.models.load import Tokenizer
+    from trivium.train.dpo_stage import DPOConfig
+    from trivium.train.preference import PreferenceObjective, Unit
+
+Marked = tuple[list[int], list[bool]]
+"""Ids of a document and which of them the model has to say."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PreferenceData:
+    """Everything a preference stage reads, as ids; picklable."""
+
+    training: list[Preference]
+    heldout: list[Preference]
+    anchor: list[Marked]
+    replay: list[Marked]
+    kl: list[Marked]
+    """Conversations that are not trained on."""
+
+    def count_by_origin(self) -> dict[str, int]:
+        """Training pairs by origin."""
+        return dict(sorted(collections.Counter(row.origin for row in self.training).items()))
+
+
+def prepare(config: DPOConfig, stage: StageDir) -> PreferenceData:
+    """Read pairs, anchor and replay; drops say which pairs were left out and why."""
+    from trivium.models.load import load_tokenizer
+
+    tokenizer = load_tokenizer(stage.folder(config.start) / "model")
+    rows = [row for name in config.pairs_from for row in stage.rows(name, "preferences", Preference)]
+    kept, drops = choose_pairs(
+        rows,
+        origins=config.origins,
+        most=config.max_pairs,
+        longest=config.loop.row_tokens,
+        seed=stage.seed,
+        step=stage.name,
+    )
+    stage.drop(drops)
+    training, heldout = split_by_question(kept, config.heldout_frac, stage.seed)
+    away = {row.question_id for row in heldout}
+    longest = config.loop.row_tokens
+    rollouts = stage.rows(config.anchor_from, "rollouts", Rollout) if config.anchor_from else []
+    anchor = [right_rollout(row, tokenizer) for row in rollouts if _anchors(row, away)]
+    chats = stage.rows(config.replay_from, "examples", Example) if config.replay_from else []
+    replay, kl = _conversations(chats, tokenizer, config, stage.seed)
+    return PreferenceData(
+        training=training,
+        heldout=heldout,
+        anchor=[document for document in anchor if len(document[0]) <= longest],
+        replay=[document for document in replay if len(document[0]) <= longest],
+        kl=[document for document in kl if len(document[0]) <= longest],
+    )
+
+
+def right_rollout(row: Rollout, tokenizer: Tokenizer) -> Marked:
+    """A rollout as a document whose completion counts, closed by the token that ended it."""
+    chat = tokenizer.start_id in row.prefix_ids
+    end = tokenizer.end_id if chat else tokenizer.eos_id
+    open_end = row.finish == "eos" and (not row.completion_ids or row.completion_ids[-1] != end)
+    said = [*row.completion_ids, *([end] if open_end else [])]
+    return [*row.prefix_ids, *said], [False] * len(row.prefix_ids) + [True] * len(said)
+
+
+def build_objective(start: Path, data: PreferenceData, config: DPOConfig, seed: int) -> PreferenceObjective:
+    """The objective, with the reference's margins measured on the model that training starts from."""
+    from trivium.models.load import load_model
+    from trivium.train.preference import Likelihood, make_objective
+
+    units = make_units(data.training)
+    return make_objective(
+        units,
+        [row.origin for row in data.training],
+        reference_margins(load_model(start), units, len(data.training), config.loop.micro_tokens),
+        [
+            Likelihood("anchor", tuple(data.anchor), config.anchor_weight, config.anchor_rows),
+            Likelihood("replay", tuple(data.replay), config.replay_weight, config.replay_rows),
+        ],
+        beta=config.beta,
+        epochs=config.epochs,
+        loop=config.loop,
+        seed=seed,
+    )
+
+
+def reference_margins(
+    model: PreTrainedModel, units: Sequence[Unit], num_pairs: int, micro_tokens: int
+) -> Tensor:
+    """Margin of every pair under a model, by pair index (K,)."""
+    import torch
+
+    from trivium.train.preference import margins
+    from trivium.train.work import fill
+
+    found = torch.zeros(num_pairs)
+    with torch.no_grad():
+        for kind in sorted({type(unit).__name__ for unit in units}):
+            chosen = [unit for unit in units if type(unit).__name__ == kind]
+            for group in fill(chosen, [unit.num_tokens for unit in chosen], micro_tokens):
+                found[[pair for unit in group for pair in unit.pairs]] = margins(model, group)
+    return found
+
+
+def _conversations(
+    rows: Sequence[Example], tokenizer: Tokenizer, config: DPOConfig, seed: int
+) -> tuple[list[Marked], list[Marked]]:
+    """Conversations to replay, and some that are never trained on here."""
+    from trivium.models.chat import encode_chat
+
+    usable = sorted(
+        (row for row in rows if any(message.role == "assistant" for message in row.messages)),
+        key=lambda row: (unit_interval(seed, "kl", row.id), row.id),
+    )
+    documents = [encode_chat(tokenizer, row.messages) for row in usable]
+    apart = min(config.kl_rows, len(documents) // 2)
+    return documents[apart:], documents[:apart]
+
+
+def _anchors(row: Rollout, away: set[str]) -> bool:
+    """Whether a rollout may hold the policy: right, finished, and of no held-out question."""
+    return row.verdict == Verdict.RIGHT and row.finish == "eos" and row.question_id not in away

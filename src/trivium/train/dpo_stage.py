@@ -1,0 +1,105 @@
+"""DPO: preference pairs in; a model that prefers what was chosen out. Used for both rounds.
+
+Phi-4 report, section 4: round one on pivotal tokens, round two on judged replies. Reads the pairs of earlier
+stages, right rollouts (anchor) and conversations (replay). Writes `model/`, losses.parquet, training.json and
+heldout.parquet (the margin of every held-out pair before and after).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from typing import Any
+
+from trivium.errors import ConfigError, StageError
+from trivium.store.run import StageDir
+from trivium.train.settings import LoopConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class DPOConfig:
+    """What is preferred and how strongly. The report names no number of its own for DPO."""
+
+    start: str = "sft"
+    """Stage whose model is the policy's start and the reference."""
+    pairs_from: tuple[str, ...] = ("pivotal",)
+    """Stages whose table `preferences` is read; one that has none is an error."""
+    origins: tuple[str, ...] = ()
+    """Origins of pairs to use (pivotal, judge, refusal, constraint); empty uses all."""
+    max_pairs: int = 0
+    """Largest number of pairs, drawn from the seed; 0 uses all."""
+    beta: float = 3.0
+    """Strength of the pull towards the reference, on the difference of log-probabilities."""
+    epochs: int = 2
+    """Passes over the pairs."""
+    anchor_from: str = "pivotal"
+    """Stage whose right rollouts should stay likely; empty for none."""
+    anchor_weight: float = 1.0
+    """Weight of the mean loss on right rollouts."""
+    anchor_rows: int = 24
+    """Right rollouts of one step."""
+    replay_from: str = "sft_data"
+    """Stage whose conversations should stay likely; empty for none."""
+    replay_weight: float = 1.0
+    """Weight of the mean loss on conversations: keeps refusals, facts and instruction following."""
+    replay_rows: int = 24
+    """Conversations of one step."""
+    heldout_frac: float = 0.1
+    """Share of questions whose pairs only measure margin and accuracy."""
+    kl_rows: int = 64
+    """Held-out conversations on which the distance to the reference is measured."""
+    loop: LoopConfig = dataclasses.field(
+        default_factory=lambda: LoopConfig(
+            learning_rate=1e-4, rows=64, row_tokens=1024, weight_decay=0.0, beta2=0.99, warmup_frac=0.1
+        )
+    )
+    """How weights are updated; rows counts pairs, row_tokens limits prompt and reply together."""
+
+    def __post_init__(self) -> None:
+        """Refuse a loss that cannot be."""
+        if self.beta <= 0 or self.epochs < 1:
+            raise ConfigError(
+                f"dpo: got beta={self.beta} and epochs={self.epochs}, expected beta above 0, epochs from 1."
+            )
+        if min(self.anchor_weight, self.replay_weight) < 0 or not 0 <= self.heldout_frac < 1:
+            raise ConfigError("dpo: expected weights of 0 or more and heldout_frac from 0 to below 1.")
+
+
+def run(config: DPOConfig, stage: StageDir) -> dict[str, Any]:
+    """Run the stage on disk; returns counts of pairs, losses, held-out margins and the distance travelled."""
+    from trivium.models import export
+    from trivium.models.load import load_model
+    from trivium.train import account
+    from trivium.train.dpo_data import build_objective, prepare
+    from trivium.train.dpo_report import heldout_margins, kl_from_reference
+    from trivium.train.loop import Job, run_job
+
+    began = time.perf_counter()
+    start = stage.folder(config.start) / "model"
+    data = prepare(config, stage)
+    if not data.training:
+        raise StageError(f"{stage.name}: got no usable pair from {', '.join(config.pairs_from)}.")
+    make = functools.partial(build_objective, start, data, config, stage.seed)
+    objective = make()
+    model, history = run_job(
+        Job(model=start, objective=make, config=config.loop, scratch=stage.scratch, label=stage.name)
+    )
+    export.save_checkpoint(model, start, stage.path / "model", chat_model=True)
+    reference = load_model(start)
+    held, table = heldout_margins(reference, model, data.heldout, config.beta)
+    stage.write_table("heldout", table)
+    found = account.summary(history, objective.groups)
+    facts = account.model_facts(model, 0)
+    account.write_training(stage, history, objective.groups, config, facts)
+    return {
+        "pairs": len(data.training),
+        "pairs_by_origin": data.count_by_origin(),
+        "forward_passes_shared_by": round(len(data.training) / max(len(objective.units), 1), 3),
+        "anchor_documents": len(data.anchor),
+        "replay_documents": len(data.replay),
+        **{key: found[key] for key in ("steps", "skipped_steps", "final_loss_by_source")},
+        **held,
+        **kl_from_reference(reference, model, data.kl),
+        "train_seconds": round(time.perf_counter() - began, 2),
+    }

@@ -1,0 +1,204 @@
+"""The loop: resumes to the bit, gives the same with more ranks or smaller micro-batches, survives bad steps."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from trivium.errors import ResourceError
+from trivium.models import export, phi
+from trivium.models.load import Tokenizer, load_model
+from trivium.train import checkpoint, streams
+from trivium.train.account import loss_table, summary
+from trivium.train.likelihood import NextToken
+from trivium.train.loop import History, Job, run_job, train
+from trivium.train.order import Stream
+from trivium.train.schedule import lr_factor
+from trivium.train.settings import LoopConfig
+from trivium.train.tokens import TokenDocument, write_manifest, write_source
+
+LOOP = LoopConfig(
+    learning_rate=5e-3, rows=4, row_tokens=32, micro_tokens=64, checkpoint_steps=3, warmup_frac=0.2
+)
+
+
+def make_run(folder: Path, tokenizer: Tokenizer, tokenizer_folder: Path, shape: phi.ModelConfig) -> Job:
+    """A job over two sources of random documents."""
+    generator = np.random.default_rng(0)
+    lines = {}
+    for name, count in (("code", 60), ("web", 90)):
+        sizes = generator.integers(5, 30, count)
+        documents = [
+            TokenDocument(f"{name}{i}", [(i + 3 * t) % 300 for t in range(size)], int(size))
+            for i, size in enumerate(sizes)
+        ]
+        lines[name] = write_source(folder / "tokens", name, documents, tokenizer.vocab_size)
+    write_manifest(folder / "tokens", tokenizer.vocab_size, lines)
+    chosen = streams.epoch_streams(folder / "tokens", ["code", "web"], 1.0)
+    export.save_checkpoint(phi.build(shape, 3), tokenizer_folder, folder / "start", chat_model=False)
+    make = functools.partial(streams.next_token, folder / "tokens", chosen, LOOP, 7)
+    return Job(model=folder / "start", objective=make, config=LOOP, scratch=folder / "scratch", label="test")
+
+
+@pytest.fixture
+def job(tmp_path: Path, tokenizer: Tokenizer, tokenizer_folder: Path, tiny: phi.ModelConfig) -> Job:
+    return make_run(tmp_path, tokenizer, tokenizer_folder, tiny)
+
+
+def weights(model: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([weight.detach().flatten() for weight in model.parameters()])
+
+
+def train_afresh(job: Job, scratch: Path, **changes: Any) -> tuple[torch.nn.Module, History]:
+    config = dataclasses.replace(job.config, **changes)
+    make = functools.partial(streams.next_token, *_with_loop(job, config))
+    return run_job(dataclasses.replace(job, config=config, objective=make, scratch=scratch))
+
+
+def _with_loop(job: Job, config: LoopConfig) -> tuple[Any, ...]:
+    folder, chosen, _, seed = job.objective.args  # type: ignore[attr-defined]
+    return folder, chosen, config, seed
+
+
+def test_every_parameter_moves_and_the_loss_falls(job: Job) -> None:
+    model, history = run_job(job)
+    before = dict(load_model(job.model).named_parameters())
+    for name, weight in model.named_parameters():
+        assert not torch.equal(weight, before[name]), name
+    mean = history.stats_SG2[:, :, 0].sum(1) / history.stats_SG2[:, :, 1].sum(1)
+    assert mean[-3:].mean() < mean[:3].mean() - 0.05
+
+
+def test_the_account_adds_up_to_the_token(job: Job) -> None:
+    _, history = run_job(job)
+    objective = job.objective()
+    assert isinstance(objective, NextToken)
+    found = summary(history, objective.groups)
+    targets = {s.name: int(s.num_targets().sum()) for s in objective.order.sources}
+    assert found["tokens_by_source"] == targets
+    assert found["tokens"] == sum(targets.values()) == int(objective.order.row_targets.sum())
+    table = loss_table(history, objective.groups)
+    assert table.column("tokens").to_pylist()[-1] == found["tokens"]
+    assert set(table.column("source").to_pylist()) == {"code", "web"}
+
+
+def test_smaller_micro_batches_give_the_same_training(job: Job, tmp_path: Path) -> None:
+    one, _ = train_afresh(job, tmp_path / "a", micro_tokens=4096)
+    many, _ = train_afresh(job, tmp_path / "b", micro_tokens=32)
+    torch.testing.assert_close(weights(one), weights(many), rtol=1e-3, atol=2e-4)
+
+
+def test_two_ranks_lose_the_same_as_one_and_the_same_bits_each_time(job: Job, tmp_path: Path) -> None:
+    one, alone = train_afresh(job, tmp_path / "a")
+    two, together = train_afresh(job, tmp_path / "b", ranks=2)
+    assert torch.equal(alone.stats_SG2[:, :, 1], together.stats_SG2[:, :, 1])
+    loss = [h.stats_SG2[:, :, 0].sum(1) / h.stats_SG2[:, :, 1].sum(1) for h in (alone, together)]
+    torch.testing.assert_close(loss[0], loss[1], rtol=0, atol=1e-5)
+    torch.testing.assert_close(weights(one), weights(two), rtol=1e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_resumed_optimizer_gives_the_same_bits(optimizer: str, job: Job, tmp_path: Path) -> None:
+    whole, _ = train_afresh(job, tmp_path / "whole", optimizer=optimizer)
+    late = tmp_path / "late"
+    late.mkdir()
+    os.link(tmp_path / "whole" / checkpoint.FILE, late / checkpoint.FILE)
+    resumed, _ = train_afresh(job, late, optimizer=optimizer)
+    assert torch.equal(weights(whole), weights(resumed))
+
+
+@pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(ranks: int, job: Job, tmp_path: Path) -> None:
+    whole, _ = train_afresh(job, tmp_path / "whole", ranks=ranks)
+    script = (
+        "import pickle, sys; from trivium.train.loop import run_job\n"
+        "if __name__ == '__main__':\n"
+        "    run_job(pickle.load(open(sys.argv[1], 'rb')))\n"
+    )
+    config = dataclasses.replace(LOOP, ranks=ranks)
+    make = functools.partial(streams.next_token, *_with_loop(job, config))
+    killed = dataclasses.replace(job, config=config, objective=make, scratch=tmp_path / "killed")
+    (tmp_path / "job.pickle").write_bytes(pickle.dumps(killed))
+    (tmp_path / "main.py").write_text(script)
+    process = subprocess.Popen([sys.executable, tmp_path / "main.py", tmp_path / "job.pickle"])
+    file = tmp_path / "killed" / checkpoint.FILE
+    deadline = time.monotonic() + 60
+    while not file.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert file.exists(), "the run ended before its first checkpoint"
+    resumed, _ = run_job(killed)
+    assert torch.equal(weights(whole), weights(resumed))
+
+
+def test_a_step_without_a_finite_gradient_is_skipped_and_told(job: Job, tmp_path: Path) -> None:
+    model = load_model(job.model).train()
+    objective = job.objective()
+    assert isinstance(objective, NextToken)
+    poisoned = Poisoned(objective, bad={4})
+    history = train(model, poisoned, LOOP, tmp_path)
+    assert history.skipped_S.nonzero()[:, 0].tolist() == [4]
+    assert bool(torch.isfinite(weights(model)).all())
+    found = summary(history, objective.groups)
+    assert found["tokens_in_skipped_steps"] == objective.order.step_targets(4)
+    assert found["tokens"] + found["tokens_in_skipped_steps"] == int(objective.order.row_targets.sum())
+
+
+def test_too_many_bad_steps_in_a_row_stop_with_one_sentence(job: Job, tmp_path: Path) -> None:
+    model = load_model(job.model).train()
+    objective = job.objective()
+    assert isinstance(objective, NextToken)
+    config = dataclasses.replace(LOOP, max_bad_steps=3)
+    with pytest.raises(ResourceError, match="3 steps in a row up to step 6"):
+        train(model, Poisoned(objective, bad={4, 5, 6, 7}), config, tmp_path)
+
+
+class Poisoned:
+    """An objective whose loss is not a number at some steps."""
+
+    def __init__(self, inner: NextToken, bad: set[int]) -> None:
+        self.inner, self.bad = inner, bad
+        self.groups, self.num_steps, self.unit = inner.groups, inner.num_steps, inner.unit
+
+    def step_size(self, step: int) -> int:
+        return self.inner.step_size(step)
+
+    def micro_batches(self, step: int, rank: int, ranks: int) -> list[Any]:
+        return [(step, batch) for batch in self.inner.micro_batches(step, rank, ranks)]
+
+    def loss(self, model: Any, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        loss, stats = self.inner.loss(model, batch[1])
+        return (loss * float("nan") if batch[0] in self.bad else loss), stats
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant", "wsd"])
+def test_schedules_rise_to_the_peak_and_end_where_asked(schedule: str) -> None:
+    config = LoopConfig(schedule=schedule, warmup_frac=0.1, final_lr_frac=0.2)  # type: ignore[arg-type]
+    factors = [lr_factor(step, 100, config) for step in range(100)]
+    assert factors[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
+    assert max(factors) == pytest.approx(1.0)
+    assert factors[-1] == pytest.approx(1.0 if schedule == "constant" else 0.2)
+    assert all(a >= b - 1e-12 for a, b in zip(factors[10:], factors[11:], strict=False))
+
+
+def test_a_stream_of_tokens_without_documents_is_one_sentence(tmp_path: Path) -> None:
+    from trivium.errors import DataError
+
+    lines = {"web": write_source(tmp_path, "web", [], 300)}
+    write_manifest(tmp_path, 300, lines)
+    empty = Stream(name="web", source="web", documents=np.arange(0), tokens=10)
+    with pytest.raises(DataError, match="stream web: got no token to train on"):
+        streams.next_token(tmp_path, [empty], LOOP, 0)

@@ -170,12 +170,13 @@ def test_solved_pages_walk_whole_solutions(done: tuple[StageDir, dict[str, Any]]
     assert len(pages) == 2
     assert len({page["question_id"] for page in pages}) == 2
     for page in pages:
-        assert any(token["pivotal"] for token in page["tokens"])
+        assert any(token["confirmed"] for token in page["tokens"])
         assert page["tokens"][-1]["p"] == float(page["verdict"] == "right")
         for token in page["tokens"]:
             assert token["low"] <= token["p"] <= token["high"]
-            if token["pivotal"]:
-                assert abs(token["prob_after"] - token["prob_before"]) >= CONFIG.gap
+            if token["confirmed"]:
+                shift = abs(token["prob_after"] - token["prob_before"])
+                assert token["pivotal"] == (shift >= CONFIG.gap)
                 assert token["alternatives"]
                 assert all(other["text"] != token["text"] for other in token["alternatives"])
 

@@ -156,7 +156,9 @@ def _solve_shard(settings: Settings, piece: tuple[Solution, tuple[Rollout, ...]]
 
     solution, seen = piece
     text_of = partial(_tokenizer(settings.model_path).decode, keep_special=True)
-    page = solved(_policy(settings), solution, seen, settings.solved_rollouts, text_of)
+    page = solved(
+        _policy(settings), solution, seen, settings.solved_rollouts, settings.rule.stop.gap, text_of
+    )
     return {"solved": pyarrow.table({"page": [json.dumps(page)]})}
 
 

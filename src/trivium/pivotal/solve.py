@@ -68,15 +68,20 @@ def solved(
     solution: Solution,
     seen: Sequence[Rollout],
     num_rollouts: int,
+    gap: float,
     text_of: Callable[[Sequence[int]], str],
 ) -> dict[str, Any]:
     """Estimate success after every token of a solution.
+
+    All numbers come from rollouts of their own, of a fixed number. The counts that confirmed a pivot stopped
+    as soon as they were clear, so they flatter it; a token is marked only if it shifts p by the gap here too.
 
     Args:
         policy: The model and its verifier.
         solution: What to walk along.
         seen: Rollouts of the question, from which continuations of the alternatives are quoted.
         num_rollouts: Fresh rollouts for each prefix that needs them.
+        gap: Least shift of a token that is marked as pivotal.
         text_of: Text of ids, special tokens spelled out.
 
     Returns:
@@ -94,10 +99,12 @@ def solved(
     pivots = {len(pivot.prefix_ids) - len(problem.prompt_ids): pivot for pivot in solution.pivots}
     tokens, current = [], estimates[0]
     for index, token in enumerate(reply):
-        current = estimates.get(index + 1, current)
+        before, current = current, estimates.get(index + 1, current)
         row = _token_row(token, probs[index], current, index + 1 not in estimates, text_of)
         if index in pivots:
-            row |= _pivot_row(pivots[index], seen, text_of)
+            row |= {"confirmed": True, "pivotal": abs(current.prob - before.prob) >= gap}
+            row |= {"prob_before": before.prob, "prob_after": current.prob}
+            row["alternatives"] = _alternatives(pivots[index], seen, text_of)
         tokens.append(row)
     return {
         "question_id": problem.question_id,
@@ -136,29 +143,25 @@ def _token_row(
         "high": high,
         "n": 0 if estimate.exact else estimate.num_rollouts,
         "carried": carried,
+        "confirmed": False,
         "pivotal": False,
     }
 
 
-def _pivot_row(
+def _alternatives(
     pivot: PivotalToken, seen: Sequence[Rollout], text_of: Callable[[Sequence[int]], str]
-) -> dict[str, Any]:
-    return {
-        "pivotal": True,
-        "prob_before": pivot.prob_before,
-        "prob_after": pivot.prob_after,
-        "alternatives": [
-            {
-                "id": other.token_id,
-                "text": text_of([other.token_id]),
-                "num_right": other.num_right,
-                "num_rollouts": other.num_rollouts,
-                **_continuation((*pivot.prefix_ids, other.token_id), seen, text_of),
-            }
-            for other in pivot.alternatives
-            if other.token_id != pivot.token_id
-        ],
-    }
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": other.token_id,
+            "text": text_of([other.token_id]),
+            "num_right": other.num_right,
+            "num_rollouts": other.num_rollouts,
+            **_continuation((*pivot.prefix_ids, other.token_id), seen, text_of),
+        }
+        for other in pivot.alternatives
+        if other.token_id != pivot.token_id
+    ]
 
 
 def _continuation(

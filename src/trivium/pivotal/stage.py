@@ -31,7 +31,7 @@ class PivotalConfig:
     """Only questions of this skill; empty takes all."""
     difficulty: tuple[int, int] = (2, 8)
     """Least and greatest number of steps of a question."""
-    num_questions: int = 600
+    num_questions: int = 1000
     """Questions searched at most, drawn by the run's seed."""
     temperature: float = 1.0
     """Sampling temperature of all rollouts; the Phi-4 report's figure 3 uses 1."""
@@ -103,6 +103,8 @@ def run(config: PivotalConfig, stage: StageDir) -> dict[str, Any]:
     lengths = {problem.question_id: len(problem.prompt_ids) for problem, _ in problems}
     return measure.metrics(mined, lengths, shards.kind_of(opened), config.gap) | {
         "num_solved": len(pages),
+        "solved_pivots": sum(token["confirmed"] for page in pages for token in page["tokens"]),
+        "solved_pivots_held": sum(token["pivotal"] for page in pages for token in page["tokens"]),
         "search_seconds": round(searched_seconds, 2),
         "solve_seconds": round(time.perf_counter() - started - searched_seconds, 2),
     }

@@ -161,7 +161,7 @@ def _bogus_question(table: str, key: str, text: str) -> Question:
         id=row_id("problems.facts.bogus", [], prompt),
         prompt=prompt,
         answer="",
-        verifier="exact",
+        verifier="refusal",
         skill="bogus",
         difficulty=1,
         template=f"{table} bogus",

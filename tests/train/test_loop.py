@@ -1,4 +1,4 @@
-"""The loop: resumes to the bit, gives the same with more ranks or smaller micro-batches, survives bad steps."""
+"""The loop: resumes to the bit, is the same with more ranks or smaller micro-batches, survives bad steps."""
 
 from __future__ import annotations
 

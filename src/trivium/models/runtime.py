@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trivium.errors import ResourceError
+from trivium.errors import ResourceError, TriviumError
 
 if TYPE_CHECKING:
     import torch
@@ -88,11 +88,11 @@ def pick_device(name: str = "cpu") -> torch.device:
     return torch.device(name)
 
 
-def die_with_parent() -> None:
-    """Kill this process when the one that started it ends, however it ends (Linux)."""
+def die_with_parent(parent: int) -> None:
+    """Kill this process when process `parent`, which started it, ends, however it ends (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == 1:
+        if os.getppid() != parent:
             os._exit(1)  # the parent died before the call above
 
 
@@ -120,7 +120,9 @@ def run_ranks(function: Callable[..., Any], ranks: int, rendezvous: Path, args: 
     rendezvous.unlink(missing_ok=True)
     context = multiprocessing.get_context("spawn")
     others = [
-        context.Process(target=_serve_rank, args=(function, rank, ranks, rendezvous, args), daemon=True)
+        context.Process(
+            target=_serve_rank, args=(function, rank, ranks, rendezvous, os.getpid(), args), daemon=True
+        )
         for rank in range(1, ranks)
     ]
     for process in others:
@@ -143,11 +145,20 @@ def sum_over_ranks_(flat: torch.Tensor) -> None:
         dist.all_reduce(flat)
 
 
-def _serve_rank(function: Callable[..., Any], rank: int, ranks: int, rendezvous: Path, args: Any) -> None:
-    die_with_parent()
+def _serve_rank(
+    function: Callable[..., Any], rank: int, ranks: int, rendezvous: Path, parent: int, args: Any
+) -> None:
+    die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for rank 0, which ends the others
     settle()
-    _join_group(function, rank, ranks, rendezvous, args)
+    try:
+        _join_group(function, rank, ranks, rendezvous, args)
+    except TriviumError:
+        sys.exit(1)  # every rank meets the same error; rank 0 tells it
+    except RuntimeError as error:
+        if "gloo" not in str(error):
+            raise
+        sys.exit(1)  # rank 0 is gone
 
 
 def _join_group(

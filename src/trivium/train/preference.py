@@ -97,8 +97,8 @@ class PreferenceObjective:
             chosen = [term.documents[index] for index in self._drawn(number, step)]
             targets = sum(sum(marks[1:]) for _, marks in chosen)
             part, weight = chosen[rank::ranks], term.weight / max(targets, 1)
-            for group in fill(part, [len(ids) for ids, _ in part], self.micro_tokens):
-                found.append(Micro(documents=tuple(group), term=number, scale=weight))
+            for documents in fill(part, [len(ids) for ids, _ in part], self.micro_tokens):
+                found.append(Micro(documents=tuple(documents), term=number, scale=weight))
         return found
 
     def loss(self, model: PreTrainedModel, batch: Micro) -> tuple[Tensor, Tensor]:
@@ -146,7 +146,10 @@ def margins(model: PreTrainedModel, units: Sequence[Unit]) -> Tensor:
 def reply_logps(model: PreTrainedModel, sides: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Tensor:
     """Log-probability of each reply after its prompt, summed over its tokens."""
     inputs = [[*prompt, *reply[:-1]] for prompt, reply in sides]
-    places, targets, owner, start = [], [], [], 0
+    places: list[int] = []
+    targets: list[int] = []
+    owner: list[int] = []
+    start = 0
     for number, (prompt, reply) in enumerate(sides):
         places += range(start + len(prompt) - 1, start + len(prompt) + len(reply) - 1)
         targets += reply

@@ -77,12 +77,16 @@ _NO_LIMIT = 1 << 30
 def split_heldout(
     rows: Sequence[Example], config: TokenizeConfig, seed: int
 ) -> tuple[list[Example], list[Example]]:
-    """Split rows into held-out and training; a row's side depends on its id and the seed only."""
+    """Split rows into held-out and training; a row's side depends on its id and the seed only.
+
+    Conversations are never held out: bits per byte is a measure of plain text.
+    """
     from trivium.train.hashing import unit_interval
 
     draws = {row.id: unit_interval(seed, "heldout", row.id) for row in rows}
     taken: dict[str, list[Example]] = {}
-    for row in sorted(rows, key=lambda row: (draws[row.id], row.id)):
+    plain = [row for row in rows if not row.messages]
+    for row in sorted(plain, key=lambda row: (draws[row.id], row.id)):
         if draws[row.id] < config.heldout_frac and len(taken.get(row.source, ())) < config.heldout_rows:
             taken.setdefault(row.source, []).append(row)
     apart = {row.id for group in taken.values() for row in group}
@@ -116,15 +120,15 @@ def encode(rows: Sequence[Example], tokenizer: Tokenizer) -> list[TokenDocument]
     from trivium.models.chat import encode_chat
     from trivium.train.tokens import TokenDocument
 
-    if any(row.messages for row in rows):
-        found = []
-        for row in rows:
-            ids, reply = encode_chat(tokenizer, row.messages)
-            found.append(TokenDocument(row.id, ids, len(_text(row).encode()), row.difficulty, reply))
-        return found
-    batches = tokenizer.encode_batch([row.text for row in rows])
+    if all(row.messages for row in rows):
+        chats = [(row, *encode_chat(tokenizer, row.messages)) for row in rows]
+        return [
+            TokenDocument(row.id, ids, len(_text(row).encode()), row.difficulty, reply)
+            for row, ids, reply in chats
+        ]
+    batches = tokenizer.encode_batch([_text(row) for row in rows])
     return [
-        TokenDocument(row.id, [*ids, tokenizer.eos_id], len(row.text.encode()), row.difficulty)
+        TokenDocument(row.id, [*ids, tokenizer.eos_id], len(_text(row).encode()), row.difficulty)
         for row, ids in zip(rows, batches, strict=True)
     ]
 

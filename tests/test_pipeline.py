@@ -80,7 +80,9 @@ def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     stages = (pipeline.Stage("numbers", "toy_numbers"), pipeline.Stage("squares", "toy_squares"))
     monkeypatch.setattr(pipeline, "STAGES", stages)
     monkeypatch.setattr(
-        pipeline, "stage_fingerprint", lambda m, c, s, i: {"config": vars(c), "seed": s, "inputs": i, "code": m}
+        pipeline,
+        "stage_fingerprint",
+        lambda m, c, s, i: {"config": vars(c), "seed": s, "inputs": i, "code": m},
     )
     monkeypatch.setenv("SHARD_LOG", str(tmp_path / "log"))
     return tmp_path

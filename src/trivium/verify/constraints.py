@@ -295,7 +295,8 @@ def _draw(rng: random.Random, held_out: bool) -> tuple[Task, list[Pick]]:
 
 def _question(task: Task, picks: list[Pick], rng: random.Random, split: str) -> Question | None:
     checked = [Pick(task.name, task.params), *picks]
-    solution = satisfy(task.reply, picks, rng)
+    forbidden = [pick.params["word"] for pick in picks if pick.kind == "forbid"]
+    solution = satisfy(task.without(forbidden[0]) if forbidden else task.reply, picks, rng)
     missed = near_miss(task.reply, solution, checked, rng)
     if not passes(solution, checked) or missed is None:
         return None

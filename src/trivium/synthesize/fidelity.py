@@ -13,34 +13,32 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from trivium.synthesize.seeds import Function
+from trivium.verify.inside.values import literal
 
 LEAST_INPUTS = 6
 """Trial inputs on which the original must return plain data; fewer say too little."""
 LEAST_OUTCOMES = 3
 """Different outcomes among them; a function that always says the same is matched by any constant."""
 MOST_INPUTS = 24
-SIMILAR_TOKENS = 0.6
-"""Likeness from which code that cannot be run counts as regenerated; a starting value of ours."""
+SIMILAR_TOKENS = 0.8
+"""Likeness from which code that cannot be run counts as regenerated; below it, other code passes too."""
 
 KINDS: dict[str, tuple[Any, ...]] = {
     "int": (0, 1, 2, 3, 7, 10, 12, 25, 100, -4),
-    "str": (
-        "",
-        "a",
-        "abc",
-        "Hello World",
-        "a.b.c",
-        "x=1; y=2",
-        "line one\nline two",
-        '"quoted"',
-        "<tag>",
-        "3F",
+    "str": ("", "a", "abc", "Hello World", "a.b.c", "x=1; y=2", "one\ntwo", '"quoted"', "<URL:tag>", "3F"),
+    "ints": ([], [1], [3, 1, 2], [1, 1, 2, 3], [5, 4, 9, 9, 12], [0, -1], [2, 4, 6, 8]),
+    "strs": ([], ["a"], ["b", "a", "c"], ["one", "two", "two"], ["x.py", "y.txt"], ["k=v", "n=2"], ["", " "]),
+    "dict": (
+        {},
+        {"a": 1},
+        {"a": 1, "b": 2},
+        {1: 10, 2: 20, 3: 10},
+        {"x": "y", "z": "y"},
+        {0: None},
+        {"k": "v"},
     ),
-    "ints": ([], [1], [3, 1, 2], [1, 1, 2, 3], [5, 4, 9, 9, 12]),
-    "strs": ([], ["a"], ["b", "a", "c"], ["one", "two", "two"], ["x.py", "y.txt"]),
-    "pairs": ({}, {"a": 1}, {"a": 1, "b": 2}, {1: 10, 2: 20, 3: 10}),
-    "bytes": (b"", b"abc", b"\x00\x01\xff", b"hello world"),
-    "float": (0.0, 0.5, 2.5, -1.25, 10.0),
+    "bytes": (b"", b"abc", b"\x00\x01\xff", b"hello world", b"12345", b"\n", b"abcdef"),
+    "float": (0.0, 0.5, 2.5, -1.25, 10.0, 3.75, 100.5),
 }
 
 
@@ -99,7 +97,7 @@ def try_out(function: Function, runner: Runner) -> Trial | None:
     kept = list(distinct.values())
     rng.shuffle(kept)
     kept = kept[:MOST_INPUTS]
-    if len(kept) < LEAST_INPUTS or len({outcome for _, outcome in kept}) < LEAST_OUTCOMES:
+    if len(kept) < LEAST_INPUTS or len({_effect(*pair) for pair in kept}) < LEAST_OUTCOMES:
         return None
     return Trial(tuple(arguments for arguments, _ in kept), tuple(outcome for _, outcome in kept))
 
@@ -147,6 +145,12 @@ def _required(code: str) -> int:
     if any(default is None for default in arguments.kw_defaults):
         return 0
     return len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)
+
+
+def _effect(arguments: tuple[Any, ...], outcome: tuple[str, str]) -> tuple[str, str]:
+    """Return the value, and the arguments if the call changed them."""
+    value, left = outcome
+    return value, "" if left == literal(arguments) else left
 
 
 def _draw(rng: random.Random, kinds: Sequence[str]) -> tuple[Any, ...]:

@@ -15,17 +15,25 @@ LEAK_NGRAM = 6
 """Longest run of code tokens, names aside, that a statement may share with its code less one."""
 LENGTH_RATIO = (0.3, 3.0)
 """Words of a rewrite over words of its passage."""
-GROUNDED_SHARE = 0.65
+GROUNDED_SHARE = 0.75
 """Least share of a rewrite's content words that its passage must contain."""
+GROUNDED_SENTENCE = 0.65
+"""The same for every single sentence of a rewrite, and for questions."""
 COPIED_SHARE = 0.6
 """A rewrite with more of its 6-grams taken over than this is a copy."""
 REPEATED_FOUR_GRAM = 3
 """A text that says the same four words so often has lost its thread."""
 
+SAME_SENTENCE = 0.5
+"""A sentence with more of its 3-grams in an earlier one says it again."""
+KEPT_SHARE = 0.5
+"""Least share of the passage's content words that a rewrite must keep."""
+
 _BOILERPLATE = re.compile(
-    r"\b(as an ai|i am an ai|language model|i'm sorry|i apologi[sz]e|i hope this|let me know"
-    r"|here is (?:a|the|my|your)|here's (?:a|the|my|your)|here are|sure[,!]|certainly[,!]|of course[,!]"
-    r"|in your own (?:simple )?words|rewrit(?:e|ing|ten) (?:the |this )?(?:text|version|passage)|smollm)",
+    r"\b(as an ai|i am an ai|language model|i'm sorry|i apologi[sz]e|i hope this|let me know|i'd love to"
+    r"|here is (?:a|the|my|your)|here's (?:a|the|my|your|how)|here are|sure[,!]|certainly[,!]|of course[,!]"
+    r"|in your own (?:simple )?words|in other words|rewrit(?:e|ing|ten) (?:the |this )?(?:text|version)"
+    r"|(?:the|this|original) (?:original )?(?:sentence|text) (?:is|uses|says|reads)|smollm)",
     re.IGNORECASE,
 )
 _NEEDS_TEXT = re.compile(
@@ -37,12 +45,28 @@ _NEEDS_TEXT = re.compile(
 _OPEN_REFERENCE = re.compile(
     r"^(?:what|who|why|how|when|where|which)\b[^?]*\b(?:it|they|them|he|she)\b[^?]*\?$", re.IGNORECASE
 )
+_ASKS = re.compile(r"(?:what|who|why|how|when|where|which|is|are|does|do|can|may|must)\b", re.IGNORECASE)
+_SCAFFOLD = re.compile(
+    r"\b(?:happens?|means?|meaning|purpose|difference|called|effect|true|case)\b", re.IGNORECASE
+)
 _PASTED = re.compile(
     r"```|^\s*(?:def|class|return|for|if|elif|else|while|import|from|try|raise|with)\b.*[:)(=]\s*$"
     r"|^\s*(?:return|import|raise)\s+\w"
     r"|\b\w+\s*(?:[-+*/|&]?=|==|!=|<=|>=)\s*[\w'\"(\[{]|\bdef \w+\(|\blambda \w+:",
     re.MULTILINE,
 )
+
+
+def unlabelled(reply: str) -> str:
+    """Return a reply on one line, without the labels and quotes that models put around it."""
+    text = " ".join(reply.split())
+    while match := re.match(
+        r"(?:(?:text|rewrite|rewritten|question|answer|q|a):|in other words,)\s*", text, re.IGNORECASE
+    ):
+        text = text[match.end() :]
+        text = text.removeprefix('"').removesuffix('"') if text[:1] == text[-1:] == '"' else text.lstrip('"')
+    text = text.strip(" “”")
+    return text[:1].upper() + text[1:]
 
 
 def leaks_code(statement: str, code: str, known_names: Iterable[str]) -> str | None:
@@ -70,27 +94,41 @@ def bad_form(text: str) -> str | None:
         return "empty"
     if match := _BOILERPLATE.search(text):
         return f"boilerplate: {match.group(0).lower()}"
-    told = [" ".join(words.plain_words(sentence)) for sentence in words.sentences(text)]
-    if len(set(told)) < len(told) or words.most_repeated(text) >= REPEATED_FOUR_GRAM:
+    if not re.search(r"[.!?][\"')\]]*$", text):
+        return "unfinished"
+    told = words.sentences(text)
+    again = any(
+        words.copied_share(late, early, 3) > SAME_SENTENCE
+        for index, late in enumerate(told)
+        for early in told[:index]
+    )
+    if again or words.most_repeated(text) >= REPEATED_FOUR_GRAM:
         return "repeats itself"
+    if any(len(words.content_stems(sentence)) < 2 for sentence in told):
+        return "empty sentence"
     return None
 
 
 def unfaithful(text: str, passage: str) -> str | None:
     """Say whether a rewrite adds, bends or merely copies its passage.
 
-    Checks, cheapest first: length, numbers and names that the passage does not have, a negation gained or
-    lost, words from nowhere, and verbatim copying.
+    Checks, cheapest first: length, numbers and names that the passage does not have, numbers lost, a
+    negation gained or lost, words from nowhere, too little kept, and verbatim copying.
     """
     ratio = len(words.plain_words(text)) / max(len(words.plain_words(passage)), 1)
     if not LENGTH_RATIO[0] <= ratio <= LENGTH_RATIO[1]:
         return "length ratio"
     if strange := invented(text, passage):
         return strange
+    if lost := sorted(words.numbers(passage) - words.numbers(text)):
+        return f"number lost: {lost[0]}"
     if negated(text) != negated(passage):
         return "negation gained or lost"
-    if grounded_share(text, passage) < GROUNDED_SHARE:
+    each = min(grounded_share(sentence, passage) for sentence in words.sentences(text))
+    if grounded_share(text, passage) < GROUNDED_SHARE or each < GROUNDED_SENTENCE:
         return "words from nowhere"
+    if grounded_share(passage, text) < KEPT_SHARE:
+        return "too little kept"
     if words.copied_share(text, passage) > COPIED_SHARE:
         return "copied"
     return None
@@ -108,7 +146,9 @@ def invented(text: str, passage: str) -> str | None:
 
 def negated(text: str) -> bool:
     """Say whether a text denies anything."""
-    return any(word in words.NEGATIONS or word.endswith(("n't", "n’t")) for word in words.plain_words(text))
+    return any(
+        word in words.NEGATIONS or word.endswith(("n't", "n\u2019t")) for word in words.plain_words(text)
+    )
 
 
 def grounded_share(text: str, passage: str) -> float:
@@ -127,21 +167,8 @@ def bad_question(question: str, passage: str) -> str | None:
         return "question needs the text"
     if strange := invented(question, passage):
         return strange
-    if grounded_share(question, passage) < GROUNDED_SHARE:
+    if grounded_share(_SCAFFOLD.sub(" ", question), passage) < GROUNDED_SENTENCE:
         return "question strays from the text"
-    if words.copied_share(question, passage) > 0.8:
+    if not _ASKS.match(question) and words.copied_share(question, passage) > 0.8:
         return "copied question"
-    return None
-
-
-def bad_answer(answer: str, question: str, passage: str) -> str | None:
-    """Say whether an answer invents, only repeats the question, or leans on the text."""
-    if _NEEDS_TEXT.search(answer):
-        return "answer needs the text"
-    if strange := invented(answer, f"{passage} {question}"):
-        return strange
-    if grounded_share(answer, f"{passage} {question}") < GROUNDED_SHARE:
-        return "answer from nowhere"
-    if not words.content_stems(answer) - words.content_stems(question):
-        return "answer says nothing new"
     return None

@@ -61,10 +61,12 @@ class TeacherConfig:
     """Most tokens that the teacher may write in all flows together."""
     prompt_tokens: int = 7_000
     """Most tokens that it may read in all flows together."""
-    temperature: float = 0.5
-    """For writing; judging is greedy. Source of 0.5: the rephrasing prompts of Nemotron-CC."""
+    shares: tuple[float, float, float] = (0.2, 0.45, 0.35)
+    """Parts of the budget for reversal, rewriting and questions; what one leaves the next may use."""
+    temperature: float = 0.2
+    """For writing; judging is greedy. Nemotron-CC rephrases at 0.5, at which a 135M model wanders off."""
     top_p: float = 0.9
-    """Nucleus for writing. Source: as for the temperature."""
+    """Nucleus for writing. Source: the rephrasing prompts of Nemotron-CC."""
     reversal_seeds: int = 60
     """Functions to try to reverse at most."""
     reversal_solvers: int = 2

@@ -114,6 +114,11 @@ def is_prose(text: str) -> bool:
     )
 
 
+def plainest_first(rows: Iterable[Stretch]) -> list[Stretch]:
+    """Put stretches with few names and numbers first, since a small teacher bends those first."""
+    return sorted(rows, key=lambda row: min(len(words.names(row.text)) + len(words.numbers(row.text)), 4))
+
+
 def best_first(passages: Sequence[Passage]) -> list[Passage]:
     """Order passages: seeds first, then by quality; ties by id."""
     return sorted(passages, key=lambda row: ("seed" not in row.tags, -row.quality, row.id))

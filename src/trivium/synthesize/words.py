@@ -16,10 +16,12 @@ STOPWORDS = frozenset(
 NEGATIONS = frozenset("not no never cannot without neither nor none unless nothing".split())
 
 _TOKEN = re.compile(r"[A-Za-z_]\w*|\d+|[^\w\s]")
-_WORD = re.compile(r"[A-Za-z][A-Za-z'’]*|\d+")
+_WORD = re.compile(r"[A-Za-z][A-Za-z'\u2019]*|\d+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _SPELLED = "zero one two three four five six seven eight nine ten eleven twelve".split()
-_NAME = re.compile(r"\b(?:\w*[a-z]\w*[A-Z]\w*|\w+(?:\.\w+)+|\w*[A-Za-z]\w*_\w+|_\w+|[A-Z]{2,}\w*)\b")
+_NAME = re.compile(
+    r"\b(?:\w+(?=\(\))|[A-Z]\w*(?:-\w+)+|\w*[a-z]\w*[A-Z]\w*|\w+(?:\.\w+)+|\w*[A-Za-z]\w*_\w+|_\w+|[A-Z]{2,}\w*)\b"
+)
 
 
 def code_tokens(text: str) -> list[str]:

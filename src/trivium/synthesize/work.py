@@ -20,7 +20,7 @@ from trivium.synthesize.flows.rewrite import rewrite
 from trivium.synthesize.guard import Withheld
 from trivium.synthesize.options import SynthesizeConfig, TeacherConfig
 from trivium.synthesize.rows import Grown, without_repeats
-from trivium.synthesize.seeds import best_first, stretches
+from trivium.synthesize.seeds import best_first, plainest_first, stretches
 from trivium.synthesize.teacher import Call, Teacher
 
 if TYPE_CHECKING:
@@ -130,13 +130,23 @@ def taught(
     guard: Withheld,
     runner: Sandbox | None,
 ) -> Grown:
-    """Run reversal, rewriting and questions, a third of the budget each; what one leaves the next may use."""
+    """Run reversal, rewriting and questions, each with its share of the budget."""
     code = [row for row in documents if row.kind == "code" and not guard.source_is_closed(row.source)]
-    prose = stretches(passages, config.passage_chars)
+    prose = plainest_first(stretches(passages, config.passage_chars))
+    first, second, third = config.shares
     # The two prose flows take turns, so that they do not spend the budget on the same passages.
     for_rewriting, for_questions = prose[::2], prose[1::2]
-    grown = reverse(code, teacher, config, share=1 / 3, runner=runner, given_away=guard.given_away)
-    grown.add(rewrite(for_rewriting, teacher, config, share=1 / 2, given_away=guard.given_away))
+    grown = reverse(
+        code,
+        teacher,
+        config,
+        share=first / (first + second + third),
+        runner=runner,
+        given_away=guard.given_away,
+    )
+    grown.add(
+        rewrite(for_rewriting, teacher, config, share=second / (second + third), given_away=guard.given_away)
+    )
     grown.add(extract_questions(for_questions, teacher, config, share=1.0, given_away=guard.given_away))
     grown.drops += teacher.drops
     unjudged = teacher.unjudged()

@@ -148,13 +148,13 @@ def _plain_problem(
 
 
 def _long_document(rng: random.Random, tokens: int) -> str:
-    """Draw pairs and queries that fill the wanted length, from many pairs asked once to few asked often."""
+    """Draw pairs and queries that fill the wanted length: many pairs asked seldom, or fewer asked often."""
     filler = rng.random() < 0.6
     line = recall.TOKENS_PER_LINE if filler else TOKENS_PER_PAIR
     most = min(recall.MOST_PAIRS, (tokens - 8 * TOKENS_PER_PAIR) // line)
-    pairs = rng.randint(max(4, most // 3), most)
-    queries = max(4, (tokens - pairs * line) // TOKENS_PER_PAIR)
-    return recall.document(rng, pairs, min(queries, 3 * pairs), filler=filler)
+    pairs = rng.randint(max(1, most // 2), most)
+    queries = (tokens - pairs * line) // TOKENS_PER_PAIR
+    return recall.document(rng, pairs, queries, filler=filler)
 
 
 def _recall_row(text: str, source: str, seed: int, index: int) -> Example:

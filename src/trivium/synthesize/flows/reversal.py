@@ -13,7 +13,7 @@ from typing import Any
 
 from trivium.llm import Request
 from trivium.records import Document
-from trivium.synthesize import fidelity, filters
+from trivium.synthesize import fidelity, filters, words
 from trivium.synthesize.curriculum import text_difficulty
 from trivium.synthesize.options import TeacherConfig
 from trivium.synthesize.prompts import fill
@@ -24,7 +24,8 @@ from trivium.synthesize.teacher import Call, Job, Purse, Teacher
 FLOW = "reversal"
 LONGEST_CODE = 500
 """Characters; the teacher's context and the solver's patience end soon after."""
-STATEMENT_TOKENS = 70
+STATEMENT_TOKENS = 60
+MOST_SENTENCES = 2
 SOLUTION_TOKENS = 110
 STATEMENT_SHARE = 0.5
 """Part of the flow's budget for statements; the rest is for solving."""
@@ -68,10 +69,16 @@ def reverse(
 
 
 def choose(documents: Sequence[Document], most: int, given_away: Callable[[str], str]) -> list[Function]:
-    """Return short functions, those that can be run first, in the documents' order otherwise."""
+    """Return short functions: those that can be run first, the shortest of them first."""
     read = [read_function(document) for document in documents if not given_away(document.text)]
     short = [row for row in read if isinstance(row, Function) and len(row.code) <= LONGEST_CODE]
-    return sorted(short, key=lambda row: not fidelity.is_self_contained(row))[:most]
+    return sorted(short, key=lambda row: (not fidelity.is_self_contained(row), len(row.code)))[:most]
+
+
+def whole_sentences(reply: str) -> str:
+    """Return the first sentences of a reply on one line; a sentence cut at the limit is left out."""
+    told = words.sentences(" ".join(reply.split()))
+    return " ".join(sentence for sentence in told[:MOST_SENTENCES] if sentence.endswith((".", "!")))
 
 
 def state(
@@ -83,12 +90,9 @@ def state(
     for function, call in zip(functions, teacher.ask(FLOW, "describe", jobs, share), strict=True):
         if call is None:
             continue
-        statement = " ".join(call.reply.split())
+        statement = whole_sentences(call.reply)
         known = {function.short_name, *function.parameters}
-        reason = "truncated" if call.finish == "length" else None
-        reason = (
-            reason or filters.leaks_code(call.reply, function.code, known) or filters.bad_form(call.reply)
-        )
+        reason = filters.leaks_code(call.reply, function.code, known) or filters.bad_form(statement)
         if reason:
             teacher.reject(call, reason)
         else:
@@ -108,6 +112,7 @@ def solve(
                 temperature=config.temperature if number else 0.0,
                 top_p=config.top_p,
                 seed=number,
+                stop=("\n```",),
             ),
             (entry.function.document_id, entry.call.id),
         )
@@ -145,6 +150,9 @@ def judge(
             best = max(best, fidelity.agreement(code, function.short_name, trial, runner))
         else:
             best = max(best, fidelity.likeness(code, function.code))
+    if not solutions:
+        teacher.reject(entry.call, "budget spent before it was solved")
+        return
     wanted = config.reversal_agreement if trial is not None else fidelity.SIMILAR_TOKENS
     if best < wanted:
         test = "behaviour" if trial is not None else "likeness"
@@ -167,5 +175,6 @@ def _statement_job(function: Function, config: TeacherConfig) -> Job:
         max_tokens=STATEMENT_TOKENS,
         temperature=config.temperature,
         top_p=config.top_p,
+        stop=("\n\n",),
     )
     return Job(request, (function.document_id,))

@@ -21,8 +21,10 @@ from trivium.synthesize.seeds import Stretch
 from trivium.synthesize.teacher import Call, Job, Purse, Teacher
 
 FLOW = "rewrite"
-DRAFT_TOKENS = 100
-CRITIQUE_TOKENS = 50
+DRAFT_TOKENS = 80
+CRITIQUE_TOKENS = 70
+HOPELESS = ("boilerplate", "empty", "length ratio", "words from nowhere", "withheld fact")
+"""Faults of a draft that has not understood its passage; revising such a one is money thrown away."""
 DRAFT_SHARE = 0.6
 """Part of the flow's budget for drafts; critiques and revisions share the rest round by round."""
 
@@ -36,6 +38,8 @@ class Version:
     fault: str
     """What the checks object to; empty if nothing."""
     scores: dict[str, int] = field(default_factory=dict)
+    advice: str = ""
+    """The critic's worst fault."""
     critique: Call | None = None
 
 
@@ -84,6 +88,13 @@ def rewrite(
     return grown
 
 
+def worth_revising(version: Version, rubric: Rubric) -> bool:
+    """Say whether another version should be asked for."""
+    if version.fault:
+        return not version.fault.startswith(HOPELESS)
+    return not rubric.passes(version.scores)
+
+
 def fault_of(text: str, passage: str, finish: str, given_away: Callable[[str], str]) -> str:
     """Return what the checks object to in a rewrite; empty if nothing."""
     if finish == "length":
@@ -126,6 +137,7 @@ def _criticise(chains: list[Chain], teacher: Teacher, rubric: Rubric, share: flo
                     dimensions=rubric.lines(),
                 ),
                 max_tokens=CRITIQUE_TOKENS,
+                schema=rubric.schema(),
             ),
             (chain.stretch.passage_id, version.call.id),
         )
@@ -134,7 +146,8 @@ def _criticise(chains: list[Chain], teacher: Teacher, rubric: Rubric, share: flo
     for (_, version), call in zip(waiting, teacher.ask(FLOW, "critique", jobs, share), strict=True):
         if call is None:
             continue
-        version.critique, version.scores = call, rubric.read(call.reply)
+        version.critique = call
+        version.scores, version.advice = rubric.read(call.reply)
         if version.scores:
             teacher.use(call)
         else:
@@ -150,14 +163,12 @@ def _revise(
     given_away: Callable[[str], str],
 ) -> None:
     """Ask for a better version where the last one has a fault or misses a floor of the rubric."""
-    waiting = [
-        chain for chain in chains if chain.versions[-1].fault or not rubric.passes(chain.versions[-1].scores)
-    ]
+    waiting = [chain for chain in chains if worth_revising(chain.versions[-1], rubric)]
     jobs = []
     for chain in waiting:
         last = chain.versions[-1]
-        critique = last.fault or (last.critique.reply if last.critique is not None else "It is not clear.")
-        values = {"passage": chain.stretch.text, "draft": last.text, "critique": critique[:300]}
+        critique = last.fault or last.advice or "it could be clearer"
+        values = {"passage": chain.stretch.text, "draft": last.text, "critique": critique}
         jobs.append(_job("revise", chain, config, seed=len(chain.versions), **values))
     for chain, call in zip(waiting, teacher.ask(FLOW, "revise", jobs, share), strict=True):
         if call is None:
@@ -198,6 +209,7 @@ def _job(step: str, chain: Chain, config: TeacherConfig, seed: int = 0, **values
         temperature=config.temperature,
         top_p=config.top_p,
         seed=seed,
+        stop=("\n",),
     )
     parents = [chain.stretch.passage_id]
     for last in chain.versions[-1:]:
@@ -206,5 +218,5 @@ def _job(step: str, chain: Chain, config: TeacherConfig, seed: int = 0, **values
 
 
 def _version(call: Call, chain: Chain, given_away: Callable[[str], str]) -> Version:
-    text = " ".join(call.reply.split())
+    text = filters.unlabelled(call.reply)
     return Version(call, text, fault_of(text, chain.stretch.text, call.finish, given_away))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import functools
-import re
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml  # type: ignore[import-untyped]
+import yaml
+
+MOST = 3
+"""Highest score."""
+LONGEST_FAULT = 80
+"""Characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +37,25 @@ class Rubric:
         """Return the dimensions as lines for a prompt."""
         return "\n".join(f"{entry.name}: {entry.asks}" for entry in self.dimensions)
 
-    def read(self, critique: str) -> dict[str, int]:
-        """Return the scores that a critique names; a dimension that it does not score is left out."""
-        scores = {}
-        for entry in self.dimensions:
-            match = re.search(
-                rf"\b{entry.name}\b\W{{0,5}}([0-3])\b(?!\s*(?:to|-)\s*\d)", critique, re.IGNORECASE
-            )
-            if match:
-                scores[entry.name] = int(match.group(1))
-        return scores
+    def schema(self) -> str:
+        """Return the JSON schema of a critique: the worst fault first, since a reason before scores helps."""
+        scores = {entry.name: {"enum": list(range(MOST + 1))} for entry in self.dimensions}
+        fault = {"type": "string", "maxLength": LONGEST_FAULT}
+        names = ["fault", *scores]
+        shape = {"type": "object", "properties": {"fault": fault, **scores}, "required": names}
+        return json.dumps({**shape, "additionalProperties": False})
+
+    def read(self, critique: str) -> tuple[dict[str, int], str]:
+        """Return the scores and the fault of a critique; what it does not score is left out."""
+        try:
+            data = json.loads(critique)
+        except ValueError:
+            return {}, ""
+        if not isinstance(data, dict):
+            return {}, ""
+        names = [entry.name for entry in self.dimensions]
+        scores = {name: data[name] for name in names if data.get(name) in range(MOST + 1)}
+        return scores, str(data.get("fault", ""))
 
     def total(self, scores: dict[str, int]) -> int:
         """Return the sum of the scores; what was not scored counts 0."""

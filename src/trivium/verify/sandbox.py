@@ -239,7 +239,6 @@ class _Server:
         if reply.get("nonce") != nonce.hex() or reply.get("status") not in STATUSES:
             self.lost = True
             return Outcome(status="killed", error="the sandbox answered out of turn and was replaced")
-        self.lost = bool(reply.get("spent"))
         texts = {"stdout": "stdout", "value_repr": "value", "error": "error", "arguments_repr": "arguments"}
         return Outcome(status=reply["status"], **{ours: reply.get(key, "") for ours, key in texts.items()})
 

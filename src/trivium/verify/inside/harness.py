@@ -44,7 +44,7 @@ def run_and_exit(request: dict[str, Any], token: str, result_fd: int, guard: Fil
 
     The outcome is five texts with a NUL between: token, status, value, arguments, error.
     """
-    write, leave = os.write, os._exit
+    write, close, leave = os.write, os.close, os._exit
     try:
         if request["stdin"]:
             _give_stdin(request["stdin"].encode("utf-8", "replace"))
@@ -57,6 +57,9 @@ def run_and_exit(request: dict[str, Any], token: str, result_fd: int, guard: Fil
         payload = "\0".join(texts).encode("utf-8", "replace")
         while payload:
             payload = payload[write(result_fd, payload) :]
+        # Said and done: the server need not wait until this process is taken down.
+        close(result_fd)
+        close(1)
     finally:
         leave(0)
 

@@ -60,8 +60,9 @@ def main(control: int, processes: int) -> None:
     gc.freeze()
     _send({"ready": True})
     while (request := _receive()) is not None:
-        reply = _serve(request, guard)
-        _send({**reply, "spent": not _clean()})
+        _serve(request, guard)
+        if not _clean():
+            return  # the parent starts a fresh sandbox
 
 
 def _take_descriptors(control: int) -> None:
@@ -75,7 +76,7 @@ def _take_descriptors(control: int) -> None:
     os.close(quiet)
 
 
-def _serve(request: dict[str, Any], guard: Filter) -> dict[str, Any]:
+def _serve(request: dict[str, Any], guard: Filter) -> None:
     token = secrets.token_hex(16)
     out_read, out_write = os.pipe()
     result_read, result_write = os.pipe()
@@ -85,11 +86,13 @@ def _serve(request: dict[str, Any], guard: Filter) -> dict[str, Any]:
     os.close(out_write)
     os.close(result_write)
     nonce = _read_exactly(NONCE_BYTES)
-    stdout, result, reason, code = _Watch(pid, out_read, result_read, request).until_end()
+    watch = _Watch(pid, out_read, result_read, request)
+    stdout, result, reason, code = watch.until_end()
     reply = _verdict(result, token, reason, code)
     reply["stdout"] = stdout[: request["output_bytes"]].decode("utf-8", "replace")
     reply["nonce"] = nonce.hex()
-    return reply
+    _send(reply)
+    watch.bury()
 
 
 def _become_snippet(request: dict[str, Any], token: str, out: int, result: int, guard: Filter) -> NoReturn:
@@ -114,30 +117,47 @@ class _Watch:
         self._deadline = time.monotonic() + request["wall_seconds"]
         # Linux: the CPU clock of another process, see clock_getcpuclockid(3).
         self._clock = (~pid << 3) | 2
+        self._buried = False
 
     def until_end(self) -> tuple[bytes, bytes, str, int]:
-        """Return output, result, why it was ended ("" if it was not) and the wait status."""
+        """Return output, result, why it was ended ("" if it was not) and the wait status.
+
+        A snippet that has handed over a result and closed both pipes is not waited for: its process is taken
+        down while the parent already reads the reply.
+        """
         poller = select.poll()
         for fd in (*self._read, self._pidfd):
             poller.register(fd, select.POLLIN)
-        reason, ended = "", False
+        reason, ended, open_pipes = "", False, len(self._read)
         while not ended and not reason:
             for fd, _ in poller.poll(max(1.0, 1000 * self._left())):
                 if fd == self._pidfd:
                     ended = True
                 elif not self._take(fd):
                     poller.unregister(fd)
+                    open_pipes -= 1
+            output, result = (bytes(data) for data in self._read.values())
             reason = self._over(ended)
-        if not ended:
-            os.kill(self._pid, signal.SIGKILL)
+            if result and not open_pipes and not reason:
+                return output, result, "", 0
+        code = self.bury()
+        output, result = (bytes(data) for data in self._read.values())
+        return output, result, reason or self._over(True), code
+
+    def bury(self) -> int:
+        """Kill what is left of the process, read what it left behind, return its wait status; once only."""
+        if self._buried:
+            return 0
+        self._buried = True
+        # Not reaped yet, so the number is still its own.
+        os.kill(self._pid, signal.SIGKILL)
         _, code = os.waitpid(self._pid, 0)
         for fd in self._read:
             while self._take(fd):
                 pass
             os.close(fd)
         os.close(self._pidfd)
-        output, result = (bytes(data) for data in self._read.values())
-        return output, result, reason or self._over(True), code
+        return code
 
     def _take(self, fd: int) -> bool:
         data = self._read[fd]

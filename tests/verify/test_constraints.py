@@ -55,7 +55,7 @@ CASES: dict[str, tuple[dict[str, object], str, list[str]]] = {
         ' {"text": "cat"}',
         ['{"text": ""}', '{"a": 1}', '["text"]', "text", '{"text": 1'],
     ),
-    "repeat_request": ({"request": "Say it."}, "Say it.\ncat", ["cat", "Say it.", "Say it. cat", "Say\ncat"]),
+    "repeat_request": ({"request": "Say it."}, "Say it. cat", ["cat", "Say it.", "Say\ncat", "cat Say it."]),
     "twice": ({}, "Cat, sun. Cat, sun.", ["cat", "cat sun", "cat cat cat", ""]),
 }
 

@@ -126,8 +126,8 @@ def _miss_json(text: str, params: Params, rng: random.Random) -> str:
 
 
 def _repeats(reply: str, request: str) -> bool:
-    first, _, rest = reply.strip().partition("\n")
-    return first.strip() == request and bool(rest.strip())
+    text = reply.strip()
+    return text.startswith(request) and bool(text[len(request) :].strip())
 
 
 def _miss_repeat(text: str, params: Params, rng: random.Random) -> str:
@@ -228,7 +228,7 @@ FORMAT_KINDS: dict[str, Kind] = {
     ),
     "repeat_request": Kind(
         wordings=(
-            "First repeat the first sentence, then answer on a new line.",
+            "First repeat the first sentence, then answer.",
             "Copy the first sentence before you answer.",
         ),
         check=_repeats,

@@ -143,8 +143,10 @@ def attach(
 
 def results(reply: str, picks: Sequence[Pick]) -> dict[str, bool]:
     """Check each pick strictly. A repeated request does not count as doing the task."""
-    repeated = any(pick.kind == "repeat_request" and _obeys(reply, pick) for pick in picks)
-    body = reply.strip().partition("\n")[2] if repeated else reply
+    repeated = [
+        pick.params["request"] for pick in picks if pick.kind == "repeat_request" and _obeys(reply, pick)
+    ]
+    body = reply.strip()[len(repeated[0]) :] if repeated else reply
     return {pick.kind: _obeys(body if pick.kind in TASK_CHECKS else reply, pick) for pick in picks}
 
 

@@ -1,0 +1,80 @@
+"""The whole recipe on a laptop: raise a one-million-parameter tutor from the Python installation alone.
+
+    ./trivium run recipes/pocket.py
+
+No data set, no service and no account. Its organic sources are the Python it runs in; the teacher of the
+language flows is SmolLM2-135M-Instruct in process, and without its weights those flows are skipped and the
+report says so. About 13 minutes on two cores.
+"""
+
+from __future__ import annotations
+
+from trivium.align.judge_stage import JudgeConfig
+from trivium.align.sft_data_stage import SFTDataConfig
+from trivium.curate.decontaminate_stage import DecontaminateConfig
+from trivium.curate.stage import CurateConfig
+from trivium.evaluate.items_stage import ItemsConfig
+from trivium.evaluate.stage import EvaluateConfig
+from trivium.mix.stage import MixConfig
+from trivium.models.phi import ModelConfig
+from trivium.pipeline import STAGES
+from trivium.pivotal.stage import PivotalConfig
+from trivium.recipe import Recipe
+from trivium.report.stage import ReportConfig
+from trivium.synthesize.stage import SynthesizeConfig
+from trivium.train.dpo_stage import DPOConfig
+from trivium.train.midtrain_stage import MidtrainConfig
+from trivium.train.pretrain_stage import PretrainConfig
+from trivium.train.settings import LoopConfig
+from trivium.train.sft_stage import SFTConfig
+from trivium.train.tokenize_stage import TokenizeConfig
+
+RANKS = 2
+"""Two processes share every training step: one for each core of a small machine."""
+
+
+def recipe() -> Recipe:
+    """Return the pocket recipe."""
+    return Recipe(
+        name="pocket",
+        seed=0,
+        workers=2,
+        stages=tuple(stage.name for stage in STAGES),
+        curate=CurateConfig(),
+        items=ItemsConfig(),
+        synthesize=SynthesizeConfig(),
+        decontaminate=DecontaminateConfig(),
+        tokenize=TokenizeConfig(vocab=1024),
+        mix=MixConfig(budget_tokens=4_500_000),
+        pretrain=PretrainConfig(
+            model=ModelConfig(hidden=128, layers=4, heads=4, kv_heads=4, ffn=448, context=256),
+            loop=LoopConfig(
+                learning_rate=4e-3,
+                optimizer="muon",
+                final_lr_frac=0.1,
+                rows=8,
+                row_tokens=256,
+                micro_tokens=1024,
+                ranks=RANKS,
+            ),
+        ),
+        midtrain=MidtrainConfig(
+            budget_tokens=900_000,
+            loop=LoopConfig(
+                learning_rate=4e-3, optimizer="muon", rows=8, row_tokens=1024, micro_tokens=4096, ranks=RANKS
+            ),
+        ),
+        sft_data=SFTDataConfig(),
+        sft=SFTConfig(
+            epochs=1.0,
+            loop=LoopConfig(
+                learning_rate=1e-3, weight_decay=0.0, rows=16, row_tokens=512, micro_tokens=4096, ranks=RANKS
+            ),
+        ),
+        pivotal=PivotalConfig(),
+        dpo1=DPOConfig(start="sft", pairs_from=("pivotal",)),
+        judge=JudgeConfig(),
+        dpo2=DPOConfig(start="dpo1", pairs_from=("judge",)),
+        evaluate=EvaluateConfig(),
+        report=ReportConfig(title="Trivium pocket: a tutor raised from a Python installation"),
+    )

@@ -162,8 +162,8 @@ def _kept_passages(path: Path, limit: int) -> list[Sample]:
     return [
         Sample(
             title=f"seed passage ({row['kind']})",
-            detail=f"quality {row['quality']:.2f}, reasoning {row['reasoning']:.2f}, factual {row['factual']:.2f}; "
-            f"id {row['id']}",
+            detail=f"quality {row['quality']:.2f}, reasoning {row['reasoning']:.2f}, "
+            f"factual {row['factual']:.2f}, id {row['id']}",
             text=row["text"],
         )
         for row in rows
@@ -177,7 +177,9 @@ def _kept_examples(path: Path, limit: int) -> list[Sample]:
     for row in _spread(read_parquet(path), "flow", 2 * limit):
         turns = "\n".join(f"{turn['role']}: {turn['content']}" for turn in row["messages"] or [])
         detail = f"source {row['source']}, depth {row['depth']}, id {row['id']}"
-        samples.append(Sample(title=f"synthetic row ({row['flow']})", detail=detail, text=row["text"] or turns))
+        samples.append(
+            Sample(title=f"synthetic row ({row['flow']})", detail=detail, text=row["text"] or turns)
+        )
     return samples
 
 
@@ -240,5 +242,6 @@ def _texts(item: Any) -> list[str]:
     if isinstance(item, list):
         return [text for part in item for text in _texts(part)]
     if isinstance(item, dict):
-        return [f"{key}: {value if isinstance(value, str) else json.dumps(value)}" for key, value in item.items()]
+        plain = {key: value if isinstance(value, str) else json.dumps(value) for key, value in item.items()}
+        return [f"{key}: {value}" for key, value in plain.items()]
     return [] if isinstance(item, bool | int | float) else [str(item)]

@@ -13,6 +13,8 @@ from trivium.report.collect import Content
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAIRED_SUFFIX = "_minus_previous"
+HEADLINES = ("accuracy", "accuracy_sampled", "right", "refused", "wrong", "strict", "all")
+"""Metrics of the first table; families, kinds and the like stand in the second."""
 
 
 def render(content: Content) -> str:
@@ -47,9 +49,8 @@ def figures(content: Content) -> dict[str, Any]:
     }
     if content.flows:
         found["times"] = charts.times(content.flows)
-    for name, figure in (("refusals", charts.refusals(content.table)), ("recall", charts.recall(content.table))):
-        if figure is not None:
-            found[name] = figure
+    drawn = {"refusals": charts.refusals(content.table), "recall": charts.recall(content.table)}
+    found |= {name: figure for name, figure in drawn.items() if figure is not None}
     return found
 
 
@@ -67,7 +68,7 @@ def plotly_source() -> str:
 
 
 def stage_table(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Arrange table.json: stages as columns, (task, metric) as rows, paired differences beside their value."""
+    """Arrange table.json: stages as columns, (task, metric) as rows, paired differences in the cells."""
     stages = [s for s in charts.STAGE_ORDER if any(row["stage"] == s for row in rows)]
     stages += sorted({row["stage"] for row in rows} - set(stages))
     cells = {(row["task"], row["metric"], row["stage"]): row for row in rows}
@@ -85,7 +86,8 @@ def stage_table(rows: list[dict[str, Any]]) -> dict[str, Any]:
         }
         for task, metric in keys
     ]
-    return {"stages": stages, "lines": lines}
+    first = [line for line in lines if line["metric"] in HEADLINES]
+    return {"stages": stages, "lines": first, "rest": [line for line in lines if line not in first]}
 
 
 def _cell(cells: dict[tuple[str, str, str], dict[str, Any]], task: str, metric: str, stage: str) -> Any:
@@ -107,8 +109,7 @@ def _shown(value: float) -> str:
 
 def mixture_rows(plan: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the mixture plan's sources as rows, largest share first."""
-    rows = plan.get("sources", [])
-    return sorted(rows, key=lambda row: -float(row.get("share", 0.0)))
+    return sorted(plan.get("sources", []), key=lambda row: -float(row["share_got"]))
 
 
 def token_rows(solution: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ MEDIAN = '''def pick(values):
 
 PROSE = (
     "When the cache is full, the oldest result is thrown away by the decorator, unless the size is "
-    "unlimited. Every result is stored under the arguments of its call, so equal arguments give the same result again."
+    "unlimited. Every result is stored under the arguments of its call, so equal arguments give the same "
+    "result again."
 )
 
 

@@ -19,7 +19,9 @@ NOTHING = Withheld([]).given_away
 
 
 def reverse(*documents: Document, most: int = 10, chars: int = 800):  # noqa: ANN201
-    return docstrings.reverse_docstrings(documents, most=most, most_chars=chars, given_away=NOTHING)
+    return docstrings.reverse_docstrings(
+        documents, most=most, most_chats=1, most_chars=chars, given_away=NOTHING
+    )
 
 
 def test_docstring_becomes_instruction_and_source_loses_it(make: SimpleNamespace) -> None:
@@ -55,7 +57,9 @@ def test_bad_exercise_is_dropped_with_its_reason(code: str, reason: str, make: S
 
 def test_too_long_and_limit(make: SimpleNamespace) -> None:
     assert reverse(make.document(make.MEDIAN), chars=50).drops[0].reason == "too long"
-    assert len(reverse(make.document(make.MEDIAN), make.document(make.MEDIAN + "  "), most=1).examples) == 2
+    both = make.document(make.MEDIAN), make.document(make.MEDIAN.replace("half", "centre"))
+    assert len(reverse(*both, most=1).examples) == 2
+    assert [row.source for row in reverse(*both).examples] == ["code", "chat", "code"], "one chat allowed"
 
 
 def test_rules_keep_the_words_of_their_document(make: SimpleNamespace) -> None:
@@ -103,7 +107,7 @@ def test_withheld_fact_is_caught_across_lines_and_a_known_one_passes(make: Simpl
     assert guard.given_away("Status 418 is odd") == ""
     code = 'def f(code):\n    """Say that 418 means I\'m a Teapot to the caller."""\n    return code'
     grown = docstrings.reverse_docstrings(
-        [make.document(code)], most=5, most_chars=800, given_away=guard.given_away
+        [make.document(code)], most=5, most_chats=5, most_chars=800, given_away=guard.given_away
     )
     assert [row.reason for row in grown.drops] == ["withheld fact"]
 

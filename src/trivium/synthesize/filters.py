@@ -65,7 +65,7 @@ def unlabelled(reply: str) -> str:
     ):
         text = text[match.end() :]
         text = text.removeprefix('"').removesuffix('"') if text[:1] == text[-1:] == '"' else text.lstrip('"')
-    text = text.strip(" “”")
+    text = text.strip(" \u201c\u201d")
     return text[:1].upper() + text[1:]
 
 

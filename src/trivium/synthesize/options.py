@@ -11,11 +11,11 @@ from trivium.errors import ConfigError
 class ProblemsConfig:
     """Verified problems: how many of each, in plain form for pretraining and as chats for fine-tuning."""
 
-    word: int = 20_000
+    word: int = 12_500
     """Word problems in plain form."""
-    arithmetic: int = 12_000
+    arithmetic: int = 8_000
     """Bare calculations in plain form."""
-    programs: int = 4_000
+    programs: int = 3_000
     """Program-output problems in plain form; each program is run once in the sandbox."""
     recall: int = 2_000
     """Short key-value recall documents, for the pretraining context."""
@@ -93,11 +93,13 @@ class SynthesizeConfig:
     """The three flows that need a language model."""
     docstring_reversals: int = 3_000
     """Documented functions turned into instruction and source, at most."""
+    chat_reversals: int = 300
+    """How many of them become chats too; long replies of code, so a few go far."""
     reversal_chars: int = 800
     """Longest instruction and source together: about one pretraining context."""
     rule_rewrite_chars: int = 500_000
     """Characters of prose rewritten by rules (source web_rewrites), at most."""
-    fact_rounds: int = 30
+    fact_rounds: int = 50
     """Times that every known fact is stated, each time in other wording and company (source acquired)."""
     bogus: int = 500
     """Questions about things that do not exist."""

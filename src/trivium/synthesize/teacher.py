@@ -10,6 +10,7 @@ from trivium.errors import ConfigError
 from trivium.llm import Backend, Budget, CallCache, Reply, Request, ask, prompt_hash
 from trivium.llm.teacher import HOW_TO_GET, find_weights
 from trivium.records import Drop, row_id
+from trivium.store.progress import Progress, SilentProgress
 from trivium.synthesize.options import TeacherConfig
 from trivium.synthesize.rows import STEP, drop
 
@@ -55,8 +56,8 @@ class Teacher:
     """Tokens left to read."""
     calls: list[Call] = field(default_factory=list)
     drops: list[Drop] = field(default_factory=list)
-    show: Callable[[str, int], Callable[[], None]] | None = None
-    """Called with a label and a number of calls; returns what to call after each."""
+    progress: Callable[[str, int, str], Progress] | None = None
+    """Makes a progress bar from label, number of calls and unit (`StageDir.progress`)."""
     _index: dict[str, int] = field(default_factory=dict)
 
     def ask(self, flow: str, step: str, jobs: Sequence[Job], share: float = 1.0) -> list[Call | None]:
@@ -69,8 +70,10 @@ class Teacher:
         if not jobs:
             return []
         budget = Budget(generated=int(self.generated * share), prompt=int(self.prompt * share))
-        tick = self.show(f"teacher: {flow}, {step}", len(jobs)) if self.show is not None else None
-        replies = ask([job.request for job in jobs], self.backend, self.cache, budget, on_reply=tick)
+        requests = [job.request for job in jobs]
+        make_bar = self.progress or (lambda label, total, unit: SilentProgress())
+        with make_bar(f"teacher: {flow}, {step}", len(jobs), "calls") as bar:
+            replies = ask(requests, self.backend, self.cache, budget, on_reply=bar.advance)
         self.generated -= budget.generated_spent
         self.prompt -= budget.prompt_spent
         return [self._book(flow, step, job, reply) for job, reply in zip(jobs, replies, strict=True)]

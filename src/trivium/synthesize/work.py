@@ -82,6 +82,7 @@ def _by_rule(
     grown = docstrings.reverse_docstrings(
         code,
         most=config.docstring_reversals,
+        most_chats=config.chat_reversals,
         most_chars=config.reversal_chars,
         given_away=guard.given_away,
     )
@@ -114,6 +115,7 @@ def _with_teacher(
                 cache=cache,
                 generated=config.generated_tokens,
                 prompt=config.prompt_tokens,
+                progress=stage.progress,
             )
             grown = taught(teacher, config, documents, passages, guard, runner)
             report = {"identity": backend.identity, **({"no_sandbox": no_sandbox} if no_sandbox else {})}

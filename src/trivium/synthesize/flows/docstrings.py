@@ -27,13 +27,19 @@ _SHALLOW = re.compile(r"^(?:see|like|same as|internal|helper|todo|xxx|override|d
 
 
 def reverse_docstrings(
-    documents: Sequence[Document], *, most: int, most_chars: int, given_away: Callable[[str], str]
+    documents: Sequence[Document],
+    *,
+    most: int,
+    most_chats: int,
+    most_chars: int,
+    given_away: Callable[[str], str],
 ) -> Grown:
-    """Turn documented functions into instruction and source: a plain row (source code) and a chat each.
+    """Turn documented functions into instruction and source: plain rows (source code), the first also chats.
 
     Args:
         documents: Code documents, in order of preference.
         most: Functions to take at most.
+        most_chats: How many of them become chats too.
         most_chars: Longest instruction and source together.
         given_away: Names the withheld fact that a text states, or returns an empty string.
     """
@@ -50,7 +56,8 @@ def reverse_docstrings(
             grown.drops.append(drop(document.id, FLOW, reason, source=document.source))
             continue
         assert isinstance(function, Function)
-        grown.examples += _rows(function, grown.tried)
+        taken = grown.tried - len(grown.drops) - 1
+        grown.examples += _rows(function, taken)[: 2 if taken < most_chats else 1]
     return grown
 
 

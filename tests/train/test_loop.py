@@ -202,3 +202,29 @@ def test_a_stream_of_tokens_without_documents_is_one_sentence(tmp_path: Path) ->
     empty = Stream(name="web", source="web", documents=np.arange(0), tokens=10)
     with pytest.raises(DataError, match="stream web: got no token to train on"):
         streams.next_token(tmp_path, [empty], LOOP, 0)
+
+
+def test_muon_is_that_of_torch_on_a_plain_matrix_and_takes_joined_ones_apart() -> None:
+    from trivium.train.muon import Muon, orthogonal
+
+    generator = torch.Generator().manual_seed(0)
+    ours, theirs = (torch.nn.Parameter(torch.ones(24, 40)) for _ in range(2))
+    mine = Muon([ours], [(24,)], lr=0.01, weight_decay=0.1)
+    peer = torch.optim.Muon([theirs], lr=0.01, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    for _ in range(4):
+        ours.grad = torch.randn(24, 40, generator=generator)
+        theirs.grad = ours.grad.clone()
+        mine.step()
+        peer.step()
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-3)  # torch iterates in bfloat16
+    values = torch.linalg.svdvals(orthogonal(torch.randn(3, 50, 30, generator=generator)))
+    assert 0.5 < values.min() < values.max() < 1.3
+
+    joined = torch.nn.Parameter(torch.zeros(64, 40))
+    alone = [torch.nn.Parameter(torch.zeros(32, 40)) for _ in range(2)]
+    joined.grad = torch.randn(64, 40, generator=generator)
+    for part, grad in zip(alone, joined.grad.split(32), strict=True):
+        part.grad = grad.clone()
+    Muon([joined], [(32, 32)], lr=0.01, weight_decay=0.0).step()
+    Muon(alone, [(32,), (32,)], lr=0.01, weight_decay=0.0).step()
+    torch.testing.assert_close(joined, torch.cat([part.detach() for part in alone]))

@@ -137,6 +137,13 @@ def run_ranks(function: Callable[..., Any], ranks: int, rendezvous: Path, args: 
         rendezvous.unlink(missing_ok=True)
 
 
+def rank_and_ranks() -> tuple[int, int]:
+    """Number of this process and of all processes that train together; (0, 1) when it is alone."""
+    import torch.distributed as dist
+
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+
+
 def sum_over_ranks_(flat: torch.Tensor) -> None:
     """Replace a tensor by its sum over all ranks; every rank ends with the same bits."""
     import torch.distributed as dist

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from trivium.train.muon import Muon
 from trivium.train.settings import LoopConfig
 
 if TYPE_CHECKING:
@@ -70,16 +71,27 @@ def make_optimizers(parameters: dict[str, Tensor], config: LoopConfig) -> list[t
         )
     ]
     if config.optimizer == "muon":
-        # The RMS-matching rule gives Muon's updates the size of AdamW's, so one learning rate serves both.
+        names = [name for name in parameters if name in inner]
         found.append(
-            torch.optim.Muon(
-                [parameters[name] for name in parameters if name in inner],
+            Muon(
+                [parameters[name] for name in names],
+                [_parts(name, parameters) for name in names],
                 lr=config.learning_rate,
                 weight_decay=config.weight_decay,
-                adjust_lr_fn="match_rms_adamw",
             )
         )
     return found
+
+
+def _parts(name: str, parameters: dict[str, Tensor]) -> tuple[int, ...]:
+    """Rows of the matrices that Phi-3 joins in one weight."""
+    rows = parameters[name].shape[0]
+    if name.endswith("gate_up_proj.weight"):
+        return rows // 2, rows // 2
+    if name.endswith("qkv_proj.weight"):
+        query = parameters[name.replace("qkv_proj", "o_proj")].shape[1]
+        return query, (rows - query) // 2, (rows - query) // 2
+    return (rows,)
 
 
 def set_lr(optimizers: list[torch.optim.Optimizer], lr: float) -> None:

@@ -21,7 +21,7 @@ class LoopConfig:
     schedule: Literal["linear", "cosine", "constant", "wsd"] = "linear"
     """Decay after the warm-up; phi-4 decays linearly. wsd: constant, then linear over the last fifth."""
     optimizer: Literal["adamw", "muon"] = "adamw"
-    """muon: torch.optim.Muon for the matrices inside the layers, AdamW for everything else."""
+    """muon: see trivium.train.muon; for the matrices inside the layers, AdamW for everything else."""
     weight_decay: float = 0.1
     """On matrices only. phi-4: 0.1 (Phi-4 report, section 3)."""
     beta1: float = 0.9

@@ -110,6 +110,16 @@ def test_a_changed_key_is_named_and_flows_down(toys: Path) -> None:
     assert files.read_parquet(toys / "r/02-squares/squares.parquet").column("n").to_pylist() == [0, 1, 4]
 
 
+def test_a_damaged_output_is_made_anew(toys: Path) -> None:
+    run, _ = run_toy(ToyRecipe(), toys / "r")
+    wanted = run.output_hash()
+    table = toys / "r/01-numbers/numbers.parquet"
+    table.write_bytes(table.read_bytes()[:50])
+    again, said = run_toy(ToyRecipe(), toys / "r")
+    assert "    made anew: changed numbers.parquet (damaged)" in said
+    assert again.output_hash() == wanted and files.read_parquet(table).num_rows == 5
+
+
 def test_from_and_until(toys: Path) -> None:
     with pytest.raises(StageError, match="no finished numbers"):
         run_toy(ToyRecipe(), toys / "r", start="squares")

@@ -25,6 +25,7 @@ from trivium.store.run import (
     Run,
     StageDir,
     clear,
+    damaged_outputs,
     hash_outputs,
 )
 
@@ -110,7 +111,7 @@ def run(
                     f"--from {start}: got no finished {stage.name} in {folder}; run without --from."
                 )
             say("    taken as it is")
-        elif not _reusable(record, print_parts, forced=number == first and start is not None, say=say):
+        elif not _reusable(path, record, print_parts, forced=number == first and start is not None, say=say):
             record = _run_stage(recipe, stage, path, finished, print_parts, workers, say)
         assert record is not None
         finished[stage.name], hashes[stage.name] = path, record["output_hash"]
@@ -170,10 +171,12 @@ def _read_record(path: Path) -> dict[str, Any] | None:
     return files.read_json(path / RECORD_FILE) if (path / RECORD_FILE).exists() else None
 
 
-def _reusable(record: dict[str, Any] | None, parts: dict[str, Any], *, forced: bool, say: Say) -> bool:
+def _reusable(
+    path: Path, record: dict[str, Any] | None, parts: dict[str, Any], *, forced: bool, say: Say
+) -> bool:
     if record is None:
         return False
-    changed = changed_parts(record["fingerprint"], _plain(parts))
+    changed = changed_parts(record["fingerprint"], _plain(parts)) or damaged_outputs(path, record)
     if forced or changed:
         say(f"    made anew: {'asked for by --from' if forced else 'changed ' + ', '.join(changed)}")
         return False

@@ -1,6 +1,8 @@
 """Fingerprints move with configuration, inputs and code, and say which part moved."""
 
-from trivium.store.fingerprint import changed_parts, code_hash, stage_fingerprint
+from pathlib import Path
+
+from trivium.store.fingerprint import changed_parts, code_hash, content_hash, stage_fingerprint
 
 
 def test_changed_parts_are_named() -> None:
@@ -18,3 +20,12 @@ def test_code_hash_follows_imports() -> None:
 def test_fingerprint_holds_all_parts() -> None:
     parts = stage_fingerprint("trivium.stats", {"a": (1, 2)}, 7, {"mix": "h"})
     assert parts["config"] == {"a": [1, 2]} and parts["seed"] == 7 and parts["inputs"] == {"mix": "h"}
+
+
+def test_content_hash_sees_names_and_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    first = content_hash(tmp_path)
+    (tmp_path / "a").write_text("y")
+    second = content_hash(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert len({first, second, content_hash(tmp_path), content_hash(tmp_path / "none")}) == 4

@@ -92,6 +92,17 @@ class CurateConfig:
             )
 
 
+def outside(config: CurateConfig) -> dict[str, str]:
+    """Name what is read from outside the run folder: the Python installation and one's own files."""
+    import platform
+    from pathlib import Path
+
+    from trivium.store.fingerprint import content_hash
+
+    found = {path: content_hash(Path(path)) for path in config.paths}
+    return found | ({"python": platform.python_version()} if config.installation else {})
+
+
 def run(config: CurateConfig, stage: StageDir) -> dict[str, Any]:
     """Run the stage. Returns counts by kind, label and reason, and how well each step did against the truth.
 

@@ -136,7 +136,7 @@ def hf_config(config: ModelConfig, special: SpecialIds | None = None) -> Phi3Con
     from transformers import Phi3Config
 
     special = special or SpecialIds.at_end_of(config.vocab)
-    return Phi3Config(
+    made = Phi3Config(
         vocab_size=config.vocab,
         hidden_size=config.hidden,
         intermediate_size=config.ffn,
@@ -156,8 +156,9 @@ def hf_config(config: ModelConfig, special: SpecialIds | None = None) -> Phi3Con
         bos_token_id=special.endoftext,
         eos_token_id=special.endoftext,
         pad_token_id=special.pad,
-        attn_implementation="eager",
     )
+    made._attn_implementation = "eager"
+    return made
 
 
 def shape_of(hf: Phi3Config) -> ModelConfig:

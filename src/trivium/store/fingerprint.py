@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from trivium.config import to_json
+from trivium.store.files import file_hash
 
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 RESOURCE_SUFFIXES = {".md", ".yaml", ".html", ".css", ".js"}
@@ -20,19 +22,40 @@ RESOURCE_SUFFIXES = {".md", ".yaml", ".html", ".css", ".js"}
 def stage_fingerprint(module: str, config: Any, seed: int, inputs: Mapping[str, str]) -> dict[str, Any]:
     """Return the parts a stage's reuse depends on; equal dictionaries mean the output can be reused.
 
+    A stage that reads things outside the run folder (one's own files, a teacher, the Python installation) has a
+    function `outside(config)` that names each and gives its hash.
+
     Args:
         module: Dotted name of the stage module; its code and all of ours that it imports count.
         config: The stage's configuration.
         seed: The run's seed.
         inputs: Upstream stage name -> hash of its outputs.
     """
-    return {"config": to_json(config), "seed": seed, "inputs": dict(inputs), "code": code_hash(module)}
+    outside = getattr(importlib.import_module(module), "outside", None)
+    return {
+        "config": to_json(config),
+        "seed": seed,
+        "inputs": dict(inputs),
+        "outside": outside(config) if outside is not None else {},
+        "code": code_hash(module),
+    }
+
+
+def content_hash(path: Path) -> str:
+    """Hash a file, or every file below a folder with its name; a missing one counts as `missing`."""
+    if not path.exists():
+        return "missing"
+    digest = hashlib.sha256()
+    for file in [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()):
+        digest.update(str(file.relative_to(path)).encode())
+        digest.update(file_hash(file).encode())
+    return digest.hexdigest()[:16]
 
 
 def changed_parts(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Name what differs between two fingerprints, for a person: config keys, inputs, code."""
     names: list[str] = []
-    for part in ("config", "inputs"):
+    for part in ("config", "inputs", "outside"):
         before, after = dict(old.get(part) or {}), dict(new.get(part) or {})
         changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
         names += [f"{part}.{key}" for key in changed]

@@ -161,6 +161,23 @@ def hash_outputs(folder: Path) -> dict[str, str]:
     }
 
 
+HASHED_ON_REUSE_BYTES = 256 * 2**20
+"""Outputs up to this size are hashed again before a stage is kept; of larger ones only the presence counts."""
+
+
+def damaged_outputs(folder: Path, record: Mapping[str, Any]) -> list[str]:
+    """Name the outputs of a finished stage that are missing or no longer what the stage wrote."""
+    names = []
+    for name, known in record["outputs"].items():
+        path = folder / name
+        whole = path.is_file() and (
+            path.stat().st_size > HASHED_ON_REUSE_BYTES or files.file_hash(path) == known
+        )
+        if not whole:
+            names.append(f"{name} (damaged)")
+    return names
+
+
 def clear(folder: Path) -> None:
     """Empty a stage folder."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 __all__ = ["ProblemsConfig", "SynthesizeConfig", "TeacherConfig", "run"]
 
 
+def outside(config: SynthesizeConfig) -> dict[str, str]:
+    """Name the local teacher by the hash of its weights, so that a run without it is not taken for one with."""
+    from trivium.llm.teacher import find_weights
+    from trivium.store.fingerprint import content_hash
+
+    weights = find_weights() if config.teacher.where == "local" else None
+    return {"teacher": content_hash(weights) if weights is not None else "none"}
+
+
 def run(config: SynthesizeConfig, stage: StageDir) -> dict[str, Any]:
     """Run the stage. Returns counts, characters and drop reasons by flow, and what the teacher cost.
 

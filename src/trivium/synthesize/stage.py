@@ -18,7 +18,7 @@ __all__ = ["ProblemsConfig", "SynthesizeConfig", "TeacherConfig", "run"]
 
 
 def outside(config: SynthesizeConfig) -> dict[str, str]:
-    """Name the local teacher by the hash of its weights, so that a run without it is not taken for one with."""
+    """Name the local teacher by the hash of its weights: a run without it is not a run with it."""
     from trivium.llm.teacher import find_weights
     from trivium.store.fingerprint import content_hash
 

@@ -16,11 +16,12 @@ from trivium.curate.stage import CurateConfig
 from trivium.evaluate.items_stage import ItemsConfig
 from trivium.evaluate.stage import EvaluateConfig
 from trivium.mix.stage import MixConfig
-from trivium.models.phi import ModelConfig
+from trivium.models.phi import PREVIOUS_TOKEN_LAYER, ModelConfig
 from trivium.pipeline import STAGES
 from trivium.pivotal.stage import PivotalConfig
 from trivium.recipe import Recipe
 from trivium.report.stage import ReportConfig
+from trivium.synthesize.options import ProblemsConfig
 from trivium.synthesize.stage import SynthesizeConfig
 from trivium.train.dpo_stage import DPOConfig
 from trivium.train.midtrain_stage import MidtrainConfig
@@ -42,14 +43,16 @@ def recipe() -> Recipe:
         stages=tuple(stage.name for stage in STAGES),
         curate=CurateConfig(),
         items=ItemsConfig(),
-        synthesize=SynthesizeConfig(),
+        synthesize=SynthesizeConfig(problems=ProblemsConfig(recall=6_000)),
         decontaminate=DecontaminateConfig(),
         tokenize=TokenizeConfig(vocab=1024),
         mix=MixConfig(budget_tokens=4_500_000),
         pretrain=PretrainConfig(
             model=ModelConfig(hidden=128, layers=4, heads=4, kv_heads=4, ffn=448, context=256),
+            previous_token=True,
             loop=LoopConfig(
-                learning_rate=4e-3,
+                learning_rate=3e-3,
+                frozen=PREVIOUS_TOKEN_LAYER,
                 optimizer="muon",
                 final_lr_frac=0.1,
                 rows=8,
@@ -61,12 +64,18 @@ def recipe() -> Recipe:
         midtrain=MidtrainConfig(
             budget_tokens=900_000,
             loop=LoopConfig(
-                learning_rate=4e-3, optimizer="muon", rows=8, row_tokens=1024, micro_tokens=4096, ranks=RANKS
+                learning_rate=3e-3,
+                optimizer="muon",
+                frozen=PREVIOUS_TOKEN_LAYER,
+                rows=8,
+                row_tokens=1024,
+                micro_tokens=4096,
+                ranks=RANKS,
             ),
         ),
         sft_data=SFTDataConfig(),
         sft=SFTConfig(
-            epochs=1.0,
+            epochs=1.5,
             loop=LoopConfig(
                 learning_rate=1e-3, weight_decay=0.0, rows=16, row_tokens=512, micro_tokens=4096, ranks=RANKS
             ),

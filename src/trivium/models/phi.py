@@ -79,6 +79,9 @@ class SpecialIds:
         return cls(endoftext=first, im_start=first + 1, im_end=first + 2, im_sep=first + 3, pad=first + 4)
 
 
+PREVIOUS_TOKEN_LAYER = ("model.layers.0.self_attn.",)
+"""What `build(..., previous_token=True)` prepares and training must leave alone (`loop.frozen`)."""
+
 PHI4_SPECIAL = SpecialIds(endoftext=100257, im_start=100264, im_end=100265, im_sep=100266, pad=100351)
 """phi-4 as corrected after release: padding is a token of its own (dummy_87), never the end."""
 
@@ -177,7 +180,9 @@ def shape_of(hf: Phi3Config) -> ModelConfig:
     )
 
 
-def build(config: ModelConfig, seed: int, special: SpecialIds | None = None) -> Phi3ForCausalLM:
+def build(
+    config: ModelConfig, seed: int, special: SpecialIds | None = None, *, previous_token: bool = False
+) -> Phi3ForCausalLM:
     """Make a freshly initialised model in float32; the same seed gives the same bits.
 
     Matrices that write into the residual stream (`o_proj`, `down_proj`) start at zero, so the network
@@ -188,9 +193,12 @@ def build(config: ModelConfig, seed: int, special: SpecialIds | None = None) -> 
         config: The shape.
         seed: Seed of a generator of its own; the global random state stays as it is.
         special: Ids of the special tokens; by default the last five of the vocabulary.
+        previous_token: Start with a first layer that looks one token back; see models.previous_token.
     """
     import torch
     from transformers import Phi3ForCausalLM
+
+    from trivium.models.previous_token import set_previous_token_layer
 
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -198,6 +206,8 @@ def build(config: ModelConfig, seed: int, special: SpecialIds | None = None) -> 
     with torch.no_grad():
         for name, weight in model.named_parameters():
             _initialise(name, weight, generator)
+    if previous_token:
+        set_previous_token_layer(model, generator)
     return model
 
 

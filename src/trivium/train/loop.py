@@ -21,7 +21,7 @@ from trivium.models import runtime
 from trivium.models.load import load_model
 from trivium.store.progress import Progress, SilentProgress, make_progress
 from trivium.train import checkpoint
-from trivium.train.optimizers import FlatGradient, make_optimizers, set_lr, trainable
+from trivium.train.optimizers import FlatGradient, freeze, make_optimizers, set_lr, trainable
 from trivium.train.schedule import lr_factor
 from trivium.train.settings import LoopConfig
 
@@ -133,6 +133,7 @@ def train(
     Raises:
         ResourceError: Too many steps in a row gave no usable gradient.
     """
+    freeze(model, config.frozen)
     parameters = trainable(model)
     optimizers = make_optimizers(parameters, config)
     flat = FlatGradient(parameters, extra=2 * len(objective.groups))

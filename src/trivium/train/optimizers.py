@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from trivium.train.muon import Muon
+from trivium.errors import ConfigError
 from trivium.train.settings import LoopConfig
 
 if TYPE_CHECKING:
@@ -47,6 +48,22 @@ class FlatGradient:
         if 0 < largest < norm:
             self.gradient.mul_(largest / norm)
         return norm
+
+
+def freeze(model: PreTrainedModel, prefixes: tuple[str, ...]) -> None:
+    """Keep the parameters whose name starts with one of the prefixes as they are.
+
+    Raises:
+        ConfigError: A prefix names no parameter.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    for prefix in prefixes:
+        if not any(name.startswith(prefix) for name in names):
+            raise ConfigError(
+                f"loop.frozen: got {prefix!r}; expected the start of a name such as {names[1]!r}."
+            )
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(not name.startswith(prefixes) if prefixes else True)
 
 
 def trainable(model: PreTrainedModel) -> dict[str, Tensor]:

@@ -25,6 +25,8 @@ class PretrainConfig:
     """Shape of the model; its vocabulary is that of the tokenizer."""
     loop: LoopConfig = dataclasses.field(default_factory=LoopConfig)
     """How weights are updated."""
+    previous_token: bool = False
+    """Start with a first layer that looks one token back, and keep it (see models.previous_token)."""
     curriculum: float = 0.0
     """0 shuffles the documents of an epoch, 1 sorts them from easy to hard, between blends both."""
 
@@ -51,7 +53,10 @@ def run(config: PretrainConfig, stage: StageDir) -> dict[str, Any]:
     tokenizer_folder = stage.folder("tokenize") / "tokenizer"
     shape = dataclasses.replace(config.model, vocab=load_tokenizer(tokenizer_folder).vocab_size)
     initial = export.save_checkpoint(
-        build(shape, stage.seed), tokenizer_folder, stage.scratch / "initial", chat_model=False
+        build(shape, stage.seed, previous_token=config.previous_token),
+        tokenizer_folder,
+        stage.scratch / "initial",
+        chat_model=False,
     )
     store = stage.folder("tokenize") / "tokens"
     chosen = streams.mixture_streams(store, stage.folder("mix") / "plan.json")

@@ -30,6 +30,8 @@ class LoopConfig:
     """Decay of AdamW's second moment."""
     grad_clip: float = 1.0
     """Largest norm of the gradient; 0 leaves it alone."""
+    frozen: tuple[str, ...] = ()
+    """Parameters whose name starts with one of these stay as they are."""
     rows: int = 16
     """Rows of one step, over all ranks."""
     row_tokens: int = 256

@@ -1,11 +1,11 @@
 """An initialisation whose first layer already looks one token back.
 
-A model of a million parameters on a few million tokens does not find induction (look for an earlier occurrence
-of the current token, copy what followed it) by itself: it never grows the head that attends to the previous
-token, without which there is nothing to match. Here that head is there from the start. The rest of the circuit
-is learned within a few hundred steps, and the checkpoint stays a plain Phi3. The layer must be kept out of
-training (`PREVIOUS_TOKEN_LAYER` as `loop.frozen`), or the optimizer takes it apart before it is used; docs/lab-notebook.md has the
-measurements.
+A model of a million parameters on a few million tokens does not find induction (look for an earlier place of
+the current token, copy what followed it) by itself: it does not grow the head that attends to the previous
+token, and without that there is nothing to match. Here that head is there from the start. The rest of the
+circuit is learned within a few hundred steps, and the checkpoint stays a plain Phi3. The layer must be kept out
+of training (`PREVIOUS_TOKEN_LAYER` as `loop.frozen`), or the optimizer takes it apart before it is of use;
+docs/lab-notebook.md has the measurements.
 
 How: every embedding shares one direction u. Queries and keys of the first layer read only u, so that scores
 depend on the distance alone; the key is rotated by one position against the query, so that they peak at the
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from transformers import Phi3ForCausalLM
 
 EMBEDDING_STD = 0.5
-"""Large against a learning rate of a few thousandths, so that u stays common to all tokens while they train."""
+"""Large against a learning rate of some thousandths, so that u stays common to all tokens in training."""
 USUAL_STD = 0.02
 """What the output head expects; the last norm's gain makes up for the difference."""
 SHARPNESS = 8.0

@@ -22,8 +22,8 @@ RESOURCE_SUFFIXES = {".md", ".yaml", ".html", ".css", ".js"}
 def stage_fingerprint(module: str, config: Any, seed: int, inputs: Mapping[str, str]) -> dict[str, Any]:
     """Return the parts a stage's reuse depends on; equal dictionaries mean the output can be reused.
 
-    A stage that reads things outside the run folder (one's own files, a teacher, the Python installation) has a
-    function `outside(config)` that names each and gives its hash.
+    A stage that reads things outside the run folder (one's own files, a teacher, the Python installation) has
+    a function `outside(config)` that names each and gives its hash.
 
     Args:
         module: Dotted name of the stage module; its code and all of ours that it imports count.

@@ -162,7 +162,7 @@ def hash_outputs(folder: Path) -> dict[str, str]:
 
 
 HASHED_ON_REUSE_BYTES = 256 * 2**20
-"""Outputs up to this size are hashed again before a stage is kept; of larger ones only the presence counts."""
+"""Outputs up to this size are hashed again before a stage is kept; larger ones must only be there."""
 
 
 def damaged_outputs(folder: Path, record: Mapping[str, Any]) -> list[str]:

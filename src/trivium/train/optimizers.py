@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from trivium.train.muon import Muon
 from trivium.errors import ConfigError
+from trivium.train.muon import Muon
 from trivium.train.settings import LoopConfig
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 A model of a million parameters on a few million tokens does not find induction (look for an earlier place of
 the current token, copy what followed it) by itself: it does not grow the head that attends to the previous
 token, and without that there is nothing to match. Here that head is there from the start. The rest of the
-circuit is learned within a few hundred steps, and the checkpoint stays a plain Phi3. The layer must be kept out
-of training (`PREVIOUS_TOKEN_LAYER` as `loop.frozen`), or the optimizer takes it apart before it is of use;
-docs/lab-notebook.md has the measurements.
+circuit is learned within a few hundred steps, and the checkpoint stays a plain Phi3. The layer must be kept
+out of training (`PREVIOUS_TOKEN_LAYER` as `loop.frozen`), or the optimizer takes it apart before it is of
+use; docs/lab-notebook.md has the measurements, benchmarks/induction.py makes them.
 
 How: every embedding shares one direction u. Queries and keys of the first layer read only u, so that scores
 depend on the distance alone; the key is rotated by one position against the query, so that they peak at the

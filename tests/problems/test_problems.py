@@ -171,7 +171,7 @@ def test_facts_are_real_short_and_located() -> None:
 def test_withheld_facts_are_stated_by_no_statement_and_no_question() -> None:
     known, unknown_train, unknown_test = facts.split_known(facts.tables(), 0)
     assert len(known) + len(unknown_train) + len(unknown_test) == len(facts.tables())
-    assert abs(len(known) / len(facts.tables()) - 2 / 3) < 0.02
+    assert abs(len(known) / len(facts.tables()) - facts.KNOWN_SHARE) < 0.02
     told = [text for _, text in facts.statements(known)]
     told += [f"{q.prompt} {q.solution}" for q in facts.questions(known)]
     for fact in unknown_train + unknown_test:

@@ -164,3 +164,11 @@ def test_seed_passages_come_first(make: SimpleNamespace) -> None:
 def test_module_of_sources() -> None:
     assert seeds.module_of("python:json/decoder.py") == "json.decoder"
     assert seeds.module_of("python:Lib/http/__init__.py") == "http"
+
+
+def test_drills_ask_every_known_fact_once_a_round():
+    known, _, _ = facts.known_and_withheld(3)
+    rows = facts.drill_facts(known, 2, 3, {}).examples
+    assert len({row.id for row in rows}) == len(rows)
+    answers = [line for row in rows for line in row.text.splitlines() if "Answer:" in line]
+    assert len(answers) == 2 * len(known)

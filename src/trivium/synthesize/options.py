@@ -101,6 +101,8 @@ class SynthesizeConfig:
     """Characters of prose rewritten by rules (source web_rewrites), at most."""
     fact_rounds: int = 50
     """Times that every known fact is stated, each time in other wording and company (source acquired)."""
+    fact_drills: int = 0
+    """Times that every known fact is asked and answered in plain text, beside once in every wording."""
     bogus: int = 500
     """Questions about things that do not exist."""
     constraints: int = 2_000

@@ -93,6 +93,7 @@ def _by_rule(
     )
     grown.add(facts.state_facts(known, config.fact_rounds, seed, origins))
     grown.add(facts.ask_facts(known, origins))
+    grown.add(facts.drill_facts(known, config.fact_drills, seed, origins))
     grown.add(constraints.make_constraints(seed, config.constraints, config.chat_constraints))
     return grown
 

@@ -23,6 +23,8 @@ STATEMENTS = "fact_statements"
 QUESTIONS = "fact_questions"
 LINES_A_DOCUMENT = 8
 """Statements in one document; well within the shortest context."""
+QUESTIONS_A_DOCUMENT = 4
+"""Questions and answers in one document of drills."""
 
 
 def known_and_withheld(seed: int) -> tuple[list[Fact], list[Fact], list[Fact]]:
@@ -75,6 +77,32 @@ def state_facts(known: Sequence[Fact], rounds: int, seed: int, origins: Mapping[
             parents = [origins[fact.id] for fact in group if fact.id in origins]
             text = "\n".join(lines)
             rows.append(plain(STATEMENTS, "acquired", text, parents=parents, difficulty=0.2, meta=meta))
+    return Grown(examples=rows, tried=len(rows))
+
+
+def drill_facts(known: Sequence[Fact], rounds: int, seed: int, origins: Mapping[str, str]) -> Grown:
+    """Ask every known fact once a round, some questions to a document (plain text, source synthetic).
+
+    Stating a fact often does not make a small model answer questions about it; being asked does.
+
+    Args:
+        known: Facts to ask.
+        rounds: How often each is asked.
+        seed: Draws wordings and company.
+        origins: Fact id -> document id, where there is one.
+    """
+    rng = random.Random(f"fact-drills-{seed}")
+    rows: list[Example] = []
+    for number in range(rounds):
+        order = list(known)
+        rng.shuffle(order)
+        for start in range(0, len(order), QUESTIONS_A_DOCUMENT):
+            group = order[start : start + QUESTIONS_A_DOCUMENT]
+            asked = [rng.choice(facts.questions([fact])) for fact in group]
+            text = "\n\n".join(solved(question.prompt, question.solution) for question in asked)
+            meta = json.dumps({"maker": "facts", "seed": seed, "round": number, "sources": sources_of(group)})
+            parents = [origins[fact.id] for fact in group if fact.id in origins]
+            rows.append(plain(QUESTIONS, "synthetic", text, parents=parents, difficulty=0.1, meta=meta))
     return Grown(examples=rows, tried=len(rows))
 
 

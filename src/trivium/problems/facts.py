@@ -66,7 +66,7 @@ def source_files() -> tuple[str, ...]:
 
 
 def split_known(facts: Sequence[Fact], seed: int) -> tuple[list[Fact], list[Fact], list[Fact]]:
-    """Split every table into known (a quarter), unknown for training and unknown for testing (the rest, halved).
+    """Split every table: known (a quarter), unknown for training and unknown for testing (the rest, halved).
 
     A withheld fact costs no training; many of them make refusals measurable.
 

@@ -151,12 +151,12 @@ def _value(table: Sequence[dict[str, Any]], stage: str, task: str, metric: str) 
 def _layout(x: str, y: str) -> dict[str, Any]:
     axis = {"gridcolor": "rgba(128,128,128,.25)", "zeroline": False, "automargin": True}
     return {
-        "margin": {"l": 56, "r": 16, "t": 12, "b": 48},
-        "height": 320,
+        "margin": {"l": 56, "r": 16, "t": 12, "b": 100},
+        "height": 380,
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "size": 13},
-        "legend": {"orientation": "h", "y": 1.12, "x": 0},
+        "legend": {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0},
         "xaxis": axis | {"title": {"text": x}},
         "yaxis": axis | {"title": {"text": y}},
     }

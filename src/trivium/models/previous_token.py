@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from trivium.errors import ConfigError
+from trivium.models.phi import shape_of
 
 if TYPE_CHECKING:
     from transformers import Phi3ForCausalLM
@@ -74,7 +75,7 @@ def _share_direction(embedding_VD: Tensor, common_D: Tensor) -> None:
 def _look_back(model: Phi3ForCausalLM, common_D: Tensor, num_heads: int, generator: torch.Generator) -> None:
     attention = model.model.layers[0].self_attn
     width, size = common_D.numel(), attention.head_dim
-    query_S, key_S = _one_apart(size, float(model.config.rope_parameters["rope_theta"]))
+    query_S, key_S = _one_apart(size, shape_of(model.config).rope_theta)
     read_DC, write_DC = _directions(common_D, num_heads * size, generator)
     # After the first norm the common part has length sqrt(D / 2): half of the square of an embedding's.
     scale = SHARPNESS / math.sqrt(width / 2)

@@ -44,8 +44,9 @@ def _loss_figure(rows: Sequence[dict[str, Any]]) -> Figure:
     return {"data": data, "layout": _layout("tokens seen", "training loss (nats a token)")}
 
 
-def _smooth(values: Sequence[float], keep: float = 0.8) -> list[float]:
-    """Exponential moving average, corrected for its start."""
+def _smooth(values: Sequence[float]) -> list[float]:
+    """Exponential moving average over about a sixtieth of the run, corrected for its start."""
+    keep = 1 - 1 / max(5.0, len(values) / 60)
     smoothed, total, weight = [], 0.0, 0.0
     for value in values:
         total = keep * total + (1 - keep) * value

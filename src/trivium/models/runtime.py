@@ -175,7 +175,9 @@ def _join_group(
 
     if sys.platform == "linux":
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=ranks)
+    # Not a file:// address: in that a relative path begins with what is read as a host.
+    store = dist.FileStore(str(rendezvous), ranks)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=ranks)
     try:
         return function(rank, *args)
     finally:

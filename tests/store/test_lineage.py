@@ -89,3 +89,11 @@ def test_a_prefix_is_enough_and_nonsense_is_one_sentence(chain: tuple[Path, str]
         trace(root, "feedfacefeedface0000")
     with pytest.raises(DataError, match="recipe.json"):
         trace(root / "elsewhere", example_id)
+
+
+def test_a_table_that_only_mentions_an_id_is_not_its_origin(chain: tuple[Path, str]) -> None:
+    root, example_id = chain
+    ranking = pa.table({"id": [example_id], "rank": [1]})
+    files.write_parquet(root / "03-synthesize" / "curriculum.parquet", ranking)
+    node = trace(root, example_id)
+    assert node.table == "examples" and node.parents

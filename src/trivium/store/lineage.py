@@ -75,8 +75,18 @@ def _first(run: Run, row_id: str, before: str | None = None) -> Node | None:
 
 def _tables(run: Run) -> Iterator[tuple[str, str, Path]]:
     for stage, folder in run.finished().items():
-        for path in sorted(folder.glob("*.parquet")):
+        for path in sorted(folder.glob("*.parquet"), key=lambda path: (not _tells_origin(path), path.name)):
             yield stage, path.stem, path
+
+
+ORIGIN_COLUMNS = {"parents", "document_id", "question_id", "start"}
+"""A table with one of these says where its rows come from; others (a ranking, say) only mention ids."""
+
+
+def _tells_origin(path: Path) -> bool:
+    import pyarrow.parquet as pq
+
+    return not ORIGIN_COLUMNS.isdisjoint(pq.read_schema(path).names)
 
 
 def _lookup(path: Path, stage: str, table: str, row_id: str) -> Node | None:

@@ -48,7 +48,7 @@ def recipe() -> Recipe:
                 word=16_000,
                 arithmetic=4_000,
                 programs=2_000,
-                recall=3_000,
+                recall=6_000,
                 chat_word=9_000,
                 chat_arithmetic=2_000,
                 chat_programs=1_000,

@@ -19,6 +19,10 @@ class ProblemsConfig:
     """Program-output problems in plain form; each program is run once in the sandbox."""
     recall: int = 2_000
     """Short key-value recall documents, for the pretraining context."""
+    recall_pairs: tuple[int, int] = (2, 8)
+    """Fewest and most pairs of one; induction is found on few pairs and then holds for more."""
+    recall_filled: float = 0.2
+    """Share of them with sums between the pairs; with half of them filled, induction was not found."""
     long_recall: int = 600
     """Long key-value recall documents, for midtraining."""
     long_tokens: int = 1_000

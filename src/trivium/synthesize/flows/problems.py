@@ -110,7 +110,9 @@ def sort_out(made: Sequence[Question], shards: Sequence[Shard]) -> Grown:
 
 def recall_documents(config: ProblemsConfig, seed: int) -> Grown:
     """Make the short recall documents (source synthetic) and the long ones (source long)."""
-    short = recall.training_documents(seed, config.recall)
+    short = recall.training_documents(
+        seed, config.recall, pairs=config.recall_pairs, filled=config.recall_filled
+    )
     rng = random.Random(f"long-recall-{seed}")
     long = [_long_document(rng, config.long_tokens) for _ in range(config.long_recall)]
     rows = [_recall_row(text, "synthetic", seed, index) for index, text in enumerate(short)]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trivium.config import to_json
-from trivium.errors import ConfigError, StageError, TriviumError
+from trivium.errors import ConfigError, StageError
 from trivium.store import files
 from trivium.store.fingerprint import changed_parts, combined_hash, stage_fingerprint
 from trivium.store.run import (
@@ -250,8 +250,3 @@ def peak_memory_mib() -> dict[str, int]:
         "process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "largest_child": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
     }
-
-
-def explain(error: TriviumError) -> str:
-    """Return the one sentence a person sees."""
-    return f"error: {error}"

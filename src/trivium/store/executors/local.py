@@ -31,24 +31,12 @@ def map_ordered(
     Raises:
         ResourceError: A worker process died (for instance killed for memory).
     """
-    for _, result in sorted_stream(function, items, workers, initializer, initargs):
-        yield result
-
-
-def sorted_stream(
-    function: Callable[[Item], Result],
-    items: Iterable[Item],
-    workers: int,
-    initializer: Callable[..., None] | None = None,
-    initargs: tuple[Any, ...] = (),
-) -> Iterator[tuple[int, Result]]:
-    """Yield (index, result) in index order; see `map_ordered`."""
     waiting: dict[int, Result] = {}
     turn = 0
     for index, result in as_finished(function, items, workers, initializer, initargs):
         waiting[index] = result
         while turn in waiting:
-            yield turn, waiting.pop(turn)
+            yield waiting.pop(turn)
             turn += 1
 
 

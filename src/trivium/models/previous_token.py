@@ -61,7 +61,8 @@ def set_previous_token_layer(model: Phi3ForCausalLM, generator: torch.Generator)
         model.model.norm.weight.mul_(USUAL_STD / EMBEDDING_STD)
         if not config.tie_word_embeddings:
             model.lm_head.weight.mul_(EMBEDDING_STD / USUAL_STD)
-        _look_back(model, common_D, heads - 1, generator)
+        _carry(model, common_D, generator)
+        aim(model)
 
 
 def _share_direction(embedding_VD: Tensor, common_D: Tensor) -> None:
@@ -72,20 +73,31 @@ def _share_direction(embedding_VD: Tensor, common_D: Tensor) -> None:
     embedding_VD.add_(common_D * length)
 
 
-def _look_back(model: Phi3ForCausalLM, common_D: Tensor, num_heads: int, generator: torch.Generator) -> None:
-    attention = model.model.layers[0].self_attn
-    width, size = common_D.numel(), attention.head_dim
-    query_S, key_S = _one_apart(size, shape_of(model.config).rope_theta)
-    read_DC, write_DC = _directions(common_D, num_heads * size, generator)
+def aim(model: Phi3ForCausalLM) -> None:
+    """Write queries and keys of the first layer for the model's RoPE base, in place.
+
+    Part of `set_previous_token_layer`; to be called again when the base is changed (context extension).
+    """
+    attention, width = model.model.layers[0].self_attn, model.config.hidden_size
+    common_D = torch.full((width,), width**-0.5)
+    query_S, key_S = _one_apart(attention.head_dim, shape_of(model.config).rope_theta)
     # After the first norm the common part has length sqrt(D / 2): half of the square of an embedding's.
     scale = SHARPNESS / math.sqrt(width / 2)
-    qkv, out = attention.qkv_proj.weight, attention.o_proj.weight
-    for head in range(num_heads):
-        rows = slice(head * size, (head + 1) * size)
-        qkv[rows] = torch.outer(query_S, common_D) * scale
-        qkv[width + rows.start : width + rows.stop] = torch.outer(key_S, common_D) * scale
-        qkv[2 * width + rows.start : 2 * width + rows.stop] = read_DC[:, rows].T
-        out[:, rows] = write_DC[:, rows]
+    qkv = attention.qkv_proj.weight
+    with torch.no_grad():
+        for head in range(model.config.num_attention_heads - 1):
+            rows = slice(head * attention.head_dim, (head + 1) * attention.head_dim)
+            qkv[rows] = torch.outer(query_S, common_D) * scale
+            qkv[width + rows.start : width + rows.stop] = torch.outer(key_S, common_D) * scale
+
+
+def _carry(model: Phi3ForCausalLM, common_D: Tensor, generator: torch.Generator) -> None:
+    """Let the values of the first layer carry each token's own part, in all heads but the last."""
+    attention, width = model.model.layers[0].self_attn, common_D.numel()
+    count = (model.config.num_attention_heads - 1) * attention.head_dim
+    read_DC, write_DC = _directions(common_D, count, generator)
+    attention.qkv_proj.weight[2 * width : 2 * width + count] = read_DC.T
+    attention.o_proj.weight[:, :count] = write_DC
 
 
 def _one_apart(size: int, theta: float) -> tuple[Tensor, Tensor]:

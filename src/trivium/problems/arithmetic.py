@@ -1,4 +1,7 @@
-"""Verified arithmetic: one or two operations on numbers of one to three digits, with a worked solution."""
+"""Verified arithmetic: one or two operations on numbers of one to three digits, with a worked solution.
+
+Drills are the cheapest practice of it: a chain of equations, each going on from the last value.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import random
 from collections.abc import Mapping
 
 from trivium.problems import solutions
-from trivium.problems.word import LARGEST, METHOD_SHARES, held_out
+from trivium.problems.word import LARGEST, METHOD_SHARES, draw_chain, held_out
 from trivium.records import Question, row_id
 
 _ASKED = {
@@ -42,6 +45,16 @@ def make(
         if question is not None:
             found.setdefault(question.prompt, question)
     return list(found.values())
+
+
+def drills(seed: int, count: int, *, length: int) -> list[str]:
+    """Return `count` drills of `length` equations each, with the operations of the word problems."""
+    rng = random.Random(f"drills-{seed}")
+    chains = (draw_chain(rng, length) for _ in range(count))
+    return [
+        f"Drill: {' '.join(line + '.' for line in solutions.equations(chain.start, chain.operations))}"
+        for chain in chains
+    ]
 
 
 def _question(rng: random.Random, split: str, shares: Mapping[str, float]) -> Question | None:

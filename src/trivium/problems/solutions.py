@@ -45,6 +45,12 @@ def solve(start: int, operations: Sequence[Operation], method: str) -> str:
     return f"{OPENINGS[method]} {' '.join(line + '.' for line in lines)} {answer}"
 
 
+def equations(start: int, operations: Sequence[Operation]) -> list[str]:
+    """Return one equation a step."""
+    values = [start, *results(start, operations)]
+    return [_equation(values[i], *operation, values[i + 1]) for i, operation in enumerate(operations)]
+
+
 def _equation(left: int, sign: str, right: int, value: int) -> str:
     return f"{left}{sign}{right}={value}"
 

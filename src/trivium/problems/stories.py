@@ -1,95 +1,154 @@
 """Story sentences of the word problems, by operation family.
 
-Slots: {n} the owner, {o} another person, {it} the things, {x} the starting number, {a} the operand.
-The contest set states the same operations in sentences that no training problem uses.
+Slots: {n} the owner, {o} another person, {it} the things, {x} the starting number, {a} the operand. A training
+sentence is a core behind one of many openers, so that a reader learns which words carry the operation and
+which do not. The contest set states the same operations in sentences that no training problem uses.
 """
+
+from __future__ import annotations
+
+import random
 
 Sentences = dict[str, tuple[str, ...]]
 
-TRAIN: Sentences = {
+PLACES = ("On Monday", "On Friday", "At home", "At school", "At the shop", "In the garden", "One day")
+TURNS = ("Then", "Next,", "Soon", "Later", "Now", "After that,", "In a game", "In the end,", "The next day")
+OPENERS = {"start": PLACES, "ask": ("Now", "In the end,", "After that,")}
+"""What may stand before a core of these families; before all others, every place and turn."""
+BARE_FRAC = 0.5
+"""Share of the sentences that stand without an opener."""
+
+_TAKEN = ("{a} {it}", "{a} of them", "{a} of the {it}")
+_GIVEN = ("{a} {it}", "{a} more", "{a} more {it}", "another {a} {it}")
+_ALL = ("them", "the {it}")
+
+
+def _forms(cores: tuple[str, ...], objects: tuple[str, ...]) -> tuple[str, ...]:
+    """Every core with every object in the place of its star."""
+    return tuple(core.replace("*", thing) for core in cores for thing in objects)
+
+
+CORES: Sentences = {
     "start": (
-        "{n} has {x} {it}.",
-        "{n} starts with {x} {it}.",
-        "There are {x} {it} in the bag of {n}.",
-        "In a box {n} keeps {x} {it}.",
-        "{n} counts {x} {it}.",
-        "On Monday {n} has {x} {it}.",
-        "{n} brings {x} {it} to school.",
-        "At first {n} owns {x} {it}.",
+        "{n} has {x} {it}",
+        "{n} starts with {x} {it}",
+        "{n} counts {x} {it}",
+        "{n} brings {x} {it} along",
+        "{n} is given {x} {it}",
+        "{n} carries {x} {it} home",
+        "{n} and {o} see {x} {it}",
+        "there are {x} {it} in the bag of {n}",
+        "there are {x} {it} on the table of {n}",
+        "{n} keeps {x} {it} in a box",
+        "{x} {it} belong to {n}",
+        "a shelf of {n} holds {x} {it}",
     ),
-    "add": (
-        "{o} gives {n} {a} more.",
-        "{n} finds {a} {it}.",
-        "Then {n} buys {a} {it}.",
-        "{n} gets {a} more {it} from {o}.",
-        "{a} more {it} come in the mail.",
-        "{o} adds {a} {it}.",
-        "{n} wins {a} {it} in a game.",
-        "At the shop {n} picks up {a} more.",
-        "Next, {n} makes {a} new {it}.",
+    "add": _forms(
+        (
+            "{n} finds *",
+            "{n} buys *",
+            "{n} makes *",
+            "{n} picks up *",
+            "{n} wins * in a game",
+            "{n} gets * from {o}",
+            "{n} is given *",
+            "{o} gives {n} *",
+            "{o} adds *",
+            "{o} brings {n} *",
+            "* come in the mail",
+            "* are put on top",
+        ),
+        _GIVEN,
     ),
-    "sub": (
-        "{n} loses {a} of them.",
-        "{n} gives {a} {it} away.",
-        "{n} sells {a} {it}.",
-        "{o} takes {a} of the {it}.",
-        "{a} of the {it} break.",
-        "{n} gives {a} {it} to {o}.",
-        "Then {n} throws {a} {it} out.",
-        "{n} uses up {a} {it} at home.",
-        "Next, {a} of them are lost.",
+    "sub": _forms(
+        (
+            "{n} loses *",
+            "{n} sells *",
+            "{n} uses up *",
+            "{n} gives * to {o}",
+            "{n} gives * away",
+            "{n} throws * out",
+            "{n} leaves * behind",
+            "{o} takes *",
+            "{o} breaks *",
+            "{o} buys * from {n}",
+            "* break",
+            "* are lost",
+            "* go missing",
+        ),
+        _TAKEN,
     ),
     "mul": (
-        "{n} now gets {a} times as many {it}.",
-        "The number of {it} grows {a} times.",
-        "Each of them turns into {a} {it}.",
-        "{n} trades every one for {a} {it}.",
-        "In a game {n} ends up with {a} times as many.",
-        "Soon there are {a} times as many {it}.",
-        "{o} swaps each one for {a} {it}.",
-        "A trick makes {a} {it} out of each.",
+        "{n} gets {a} times as many {it}",
+        "{n} ends up with {a} times as many",
+        "{n} owns {a} times as many {it} as before",
+        "there are {a} times as many {it}",
+        "the number of {it} grows {a} times",
+        "their number becomes {a} times as large",
+        "each of them turns into {a} {it}",
+        "each of the {it} becomes {a}",
+        "{n} trades every one for {a} {it}",
+        "{n} trades each of the {it} for {a} new ones",
+        "{o} swaps each one for {a} {it}",
+        "{o} gives {n} {a} {it} for every one",
+        "a trick makes {a} {it} out of each",
+        "{n} cuts each of the {it} into {a}",
     ),
     "double": (
-        "The number of {it} doubles.",
-        "{o} doubles the {it}.",
-        "Then {n} doubles the number.",
-        "{n} gets twice as many {it}.",
-        "Soon there are twice as many.",
-        "{o} gives {n} as many again.",
-        "{n} finds as many {it} again.",
-        "In a game the {it} double.",
+        "the number of {it} doubles",
+        "the {it} double",
+        "{o} doubles the {it}",
+        "{n} doubles the number",
+        "{n} gets twice as many {it}",
+        "there are twice as many",
+        "{n} owns twice as many {it} as before",
+        "{o} gives {n} as many again",
+        "{n} finds as many {it} again",
+        "{n} buys as many again",
+        "as many {it} come in the mail again",
     ),
-    "half": (
-        "Half of the {it} break.",
-        "{n} gives half of them to {o}.",
-        "{n} loses half of the {it}.",
-        "{o} takes half of them.",
-        "Then half of the {it} are lost.",
-        "{n} sells half of the {it} at the shop.",
-        "{n} keeps only half of them.",
-        "Next, {n} throws half of them out.",
+    "half": _forms(
+        (
+            "half of * break",
+            "half of * are lost",
+            "half of * go missing",
+            "{n} gives half of * to {o}",
+            "{n} loses half of *",
+            "{n} sells half of *",
+            "{n} keeps only half of *",
+            "{n} throws half of * out",
+            "{n} uses up half of *",
+            "{o} takes half of *",
+        ),
+        _ALL,
     ),
-    "share": (
-        "{n} shares them with friends in {a} equal parts and keeps one part.",
-        "{n} splits the {it} into {a} equal piles and keeps one pile.",
-        "The {it} are cut into {a} equal parts and {n} gets one part.",
-        "{n} makes {a} equal piles and takes one pile home.",
-        "{o} splits them into {a} equal parts and leaves {n} one part.",
-        "{n} puts them in {a} equal boxes and keeps one box.",
-        "They go into {a} equal piles and {n} keeps one pile.",
-        "In a game {n} makes {a} equal parts of them and keeps one part.",
+    "share": _forms(
+        (
+            "{n} shares * with friends in {a} equal parts and keeps one part",
+            "{n} splits * into {a} equal piles and keeps one pile",
+            "{n} cuts * into {a} equal parts and takes one part",
+            "{n} puts * in {a} equal boxes and keeps one box",
+            "{o} splits * into {a} equal parts and leaves {n} one part",
+            "{o} makes {a} equal piles of * and {n} takes one pile",
+            "{a} friends share * and {n}, who is one of them, keeps one equal part",
+        ),
+        _ALL,
     ),
     "ask": (
-        "How many {it} does {n} have?",
-        "How many {it} are there now?",
-        "How many {it} does {n} have in the end?",
-        "What is the number of {it} now?",
-        "How many are left?",
-        "Now {n} has how many {it}?",
-        "Count the {it} of {n}.",
-        "How many {it} are in the bag now?",
+        "how many {it} does {n} have?",
+        "how many {it} does {n} have now?",
+        "how many {it} does {n} have in the end?",
+        "how many {it} are there now?",
+        "how many {it} are left?",
+        "how many of them are left?",
+        "how many does {n} keep?",
+        "what is the number of {it}?",
+        "what is the number of {it} now?",
+        "{n} has how many {it}?",
+        "count the {it} of {n}.",
     ),
 }
+"""Training sentences without their opener and full stop."""
 
 CONTEST: Sentences = {
     "start": (
@@ -139,3 +198,25 @@ CONTEST: Sentences = {
         "What number of {it} is left for {n}?",
     ),
 }
+
+_OF_CONTEST = frozenset(sentence for family in CONTEST.values() for sentence in family)
+
+
+def draw(rng: random.Random, family: str, *, contest: bool) -> tuple[str, str]:
+    """Draw a sentence of a family with its slots open; returns it and the key of its core, such as `add3`."""
+    pool = (CONTEST if contest else CORES)[family]
+    index = rng.randrange(len(pool))
+    sentence = pool[index] if contest else _open(rng, pool[index], OPENERS.get(family, PLACES + TURNS))
+    return sentence, f"{family}{index}"
+
+
+def _open(rng: random.Random, core: str, openers: tuple[str, ...]) -> str:
+    """Put an opener before a core, or none; a sentence of the contest set is never made."""
+    opener = rng.choice(openers) + " " if rng.random() >= BARE_FRAC else ""
+    sentence = _told(opener + core)
+    return _told(core) if sentence in _OF_CONTEST else sentence
+
+
+def _told(text: str) -> str:
+    """Begin with a capital and end with a mark."""
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".?" else ".")

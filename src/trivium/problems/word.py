@@ -70,7 +70,7 @@ def held_out(signature: str) -> bool:
 
 
 def _question(rng: random.Random, split: str, steps: int, shares: Mapping[str, float]) -> Question | None:
-    chain = _chain(rng, steps)
+    chain = draw_chain(rng, steps)
     if held_out(repr((chain.start, chain.operations))) != (split != "train"):
         return None
     prompt, template = _story(rng, chain, split)
@@ -93,7 +93,8 @@ def _question(rng: random.Random, split: str, steps: int, shares: Mapping[str, f
     )
 
 
-def _chain(rng: random.Random, steps: int) -> Chain:
+def draw_chain(rng: random.Random, steps: int) -> Chain:
+    """Draw a chain whose values all stay within 1..LARGEST."""
     value = start = rng.randint(2, 40)
     moves = []
     for _ in range(steps):
@@ -125,12 +126,11 @@ def _possible(rng: random.Random, value: int) -> Iterator[tuple[str, int]]:
 def _story(rng: random.Random, chain: Chain, split: str) -> tuple[str, str]:
     """Tell the chain; return the prompt and the key of the sentences used, such as `start0 add3 ask1`."""
     contest = split == "contest"
-    sentences = stories.CONTEST if contest else stories.TRAIN
     owner, other = rng.sample(CONTEST_NAMES if contest else TRAIN_NAMES, 2)
     things = rng.choice(CONTEST_THINGS if contest else TRAIN_THINGS)
     told, keys = [], []
     for family, operand in (("start", chain.start), *chain.moves, ("ask", 0)):
-        index = rng.randrange(len(sentences[family]))
-        told.append(sentences[family][index].format(n=owner, o=other, it=things, x=chain.start, a=operand))
-        keys.append(f"{family}{index}")
+        sentence, key = stories.draw(rng, family, contest=contest)
+        told.append(sentence.format(n=owner, o=other, it=things, x=chain.start, a=operand))
+        keys.append(key)
     return " ".join(told), ("contest " if contest else "") + " ".join(keys)

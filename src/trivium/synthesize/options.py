@@ -15,6 +15,10 @@ class ProblemsConfig:
     """Word problems in plain form."""
     arithmetic: int = 8_000
     """Bare calculations in plain form."""
+    drills: int = 2_500
+    """Drills in plain form: chains of calculations without words."""
+    drill_equations: int = 16
+    """Equations of one drill; 16 take about 170 tokens."""
     programs: int = 3_000
     """Program-output problems in plain form; each program is run once in the sandbox."""
     recall: int = 2_000

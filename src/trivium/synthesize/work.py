@@ -38,6 +38,7 @@ def synthesize(config: SynthesizeConfig, stage: StageDir) -> dict[str, Any]:
     with _timed(seconds, "problems"):
         grown = problems.make_problems(config.problems, stage)
         grown.add(problems.recall_documents(config.problems, stage.seed))
+        grown.add(problems.drill_documents(config.problems, stage.seed))
     with _timed(seconds, "rules"):
         grown.add(_by_rule(config, stage.seed, documents, known, guard))
     with _timed(seconds, "teacher"):

@@ -66,7 +66,8 @@ def run(config: MidtrainConfig, stage: StageDir) -> dict[str, Any]:
 
     began = time.perf_counter()
     base, tokenizer_folder = stage.folder("pretrain") / "model", stage.folder("tokenize") / "tokenizer"
-    stretched = stretch(load_model(base), config)
+    prepared = account.read_training(stage.folder("pretrain"))["settings"]["previous_token"]
+    stretched = stretch(load_model(base), config, aim_again=prepared)
     initial = export.save_checkpoint(stretched, tokenizer_folder, stage.scratch / "initial", chat_model=False)
     context = stretched.config.max_position_embeddings
     loop = loop_settings(config, stage.folder("pretrain"), context)
@@ -96,12 +97,23 @@ def run(config: MidtrainConfig, stage: StageDir) -> dict[str, Any]:
     }
 
 
-def stretch(model: Any, config: MidtrainConfig) -> Any:
-    """Give a model the longer context: positions and RoPE base; weights stay as they are."""
+def stretch(model: Any, config: MidtrainConfig, *, aim_again: bool = False) -> Any:
+    """Give a model the longer context: positions and RoPE base; weights stay as they are.
+
+    Args:
+        model: A Phi-3 model; changed in place and returned.
+        config: Says how much longer, and the new base.
+        aim_again: Rewrite the prepared previous-token layer (models.previous_token) for the new base, because
+            it is kept out of training and could not adapt.
+    """
+    from trivium.models.previous_token import aim
+
     context = model.config.max_position_embeddings * config.context_factor
     model.config.max_position_embeddings = context
     model.config.original_max_position_embeddings = context
     model.config.rope_parameters = {**model.config.rope_parameters, "rope_theta": config.rope_theta}
+    if aim_again:
+        aim(model)
     return model
 
 

@@ -120,6 +120,17 @@ def recall_documents(config: ProblemsConfig, seed: int) -> Grown:
     return Grown(examples=rows, tried=len(rows))
 
 
+def drill_documents(config: ProblemsConfig, seed: int) -> Grown:
+    """Make the drills (source synthetic)."""
+    texts = arithmetic.drills(seed, config.drills, length=config.drill_equations)
+    meta = {"maker": "drills", "seed": seed}
+    rows = [
+        plain("problems.drills", "synthetic", text, difficulty=0.1, meta=json.dumps({**meta, "number": index}))
+        for index, text in enumerate(texts)
+    ]
+    return Grown(examples=rows, tried=len(rows))
+
+
 def _run_programs(codes: list[str]) -> list[str]:
     """Run made programs; they are ours, so a machine without a sandbox runs them in a limited process."""
     from trivium.verify.sandbox import Sandbox

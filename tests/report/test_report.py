@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from trivium.records import Drop, to_table
 from trivium.report.collect import collect
-from trivium.report.page import render, safe_json, stage_table
+from trivium.report.page import more_is_better, render, safe_json, stage_table
 from trivium.report.stage import ReportConfig, run
 from trivium.store import files
 from trivium.store.run import StageDir
@@ -75,3 +75,11 @@ def test_paired_change_is_marked_only_when_sure() -> None:
 def test_json_cannot_close_its_element() -> None:
     text = safe_json({"x": "</script><b>&"})
     assert "<" not in text and ">" not in text and json.loads(text) == {"x": "</script><b>&"}
+
+
+def test_fewer_wrong_answers_are_marked_as_better_and_refusing_what_is_known_as_worse() -> None:
+    assert more_is_better("contest", "accuracy") and more_is_better("facts_unknown", "refused")
+    assert not more_is_better("facts_unknown", "wrong") and not more_is_better("facts_known", "refused")
+    rows = [row("sft", "wrong", 0.6), row("dpo1", "wrong", 0.2), row("dpo1", "wrong_minus_previous", -0.4)]
+    (line,) = stage_table(rows)["lines"]
+    assert [cell.get("sure", "") for cell in line["cells"]] == ["", "up"]

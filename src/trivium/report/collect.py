@@ -183,15 +183,22 @@ def _kept_examples(path: Path, limit: int) -> list[Sample]:
     return samples
 
 
-def _spread(table: Any, column: str, limit: int) -> list[dict[str, Any]]:
-    """Return up to `limit` rows, first one of each value of a column, then a second of each, and so on."""
+def _spread(table: Any, column: str, limit: int, *, turns: int | None = None) -> list[dict[str, Any]]:
+    """Return up to `limit` rows, first one of each value of a column, then a second of each, and so on.
+
+    Args:
+        table: Rows.
+        column: What to spread over.
+        limit: Rows at most.
+        turns: Rows of one value at most; by default `limit`.
+    """
     import pyarrow as pa
 
     places: dict[str, list[int]] = {}
     for index, value in enumerate(table.column(column).to_pylist()):
         places.setdefault(value, []).append(index)
     order: list[int] = []
-    for turn in range(limit):
+    for turn in range(limit if turns is None else turns):
         for indices in places.values():
             middle = (len(indices) * (2 * turn + 1)) // (2 * limit)
             if turn < len(indices) and indices[middle] not in order:
@@ -205,7 +212,7 @@ def _dropped(folders: Mapping[str, Path], limit: int) -> list[Sample]:
         path = folder / "dropped" / "drops.parquet"
         if not path.exists():
             continue
-        for row in _spread(read_parquet(path), "reason", limit):
+        for row in _spread(read_parquet(path), "reason", limit, turns=1):
             samples.append(
                 Sample(
                     title=f"dropped by {name}, {row['step']}",

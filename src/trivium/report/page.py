@@ -99,8 +99,20 @@ def _cell(cells: dict[tuple[str, str, str], dict[str, Any]], task: str, metric: 
     if paired is not None:
         cell["delta"] = f"{paired['value'] * 100:+.1f}"
         cell["delta_interval"] = f"{paired['low'] * 100:+.1f} to {paired['high'] * 100:+.1f} points"
-        cell["sure"] = "up" if paired["low"] > 0 else "down" if paired["high"] < 0 else ""
+        low, high = (
+            (paired["low"], paired["high"])
+            if more_is_better(task, metric)
+            else (-paired["high"], -paired["low"])
+        )
+        cell["sure"] = "up" if low > 0 else "down" if high < 0 else ""
     return cell
+
+
+def more_is_better(task: str, metric: str) -> bool:
+    """Say which way a measure improves; refusing is right where nothing is known, and wrong elsewhere."""
+    if metric == "refused":
+        return task != "facts_known"
+    return task != "bits_per_byte" and metric not in ("wrong", "unparsed", "error")
 
 
 def _shown(value: float) -> str:

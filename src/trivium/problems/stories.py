@@ -2,7 +2,8 @@
 
 Slots: {n} the owner, {o} another person, {it} the things, {x} the starting number, {a} the operand. A
 training sentence is a core behind one of many openers, so that a reader learns which words carry the
-operation and which do not. The contest set states the same operations in sentences that no training problem uses.
+operation and which do not. The contest set states the same operations in sentences that no training problem
+uses.
 """
 
 from __future__ import annotations

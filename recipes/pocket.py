@@ -45,11 +45,11 @@ def recipe() -> Recipe:
         items=ItemsConfig(facts_unknown=200),
         synthesize=SynthesizeConfig(
             problems=ProblemsConfig(
-                word=11_000,
-                arithmetic=2_500,
-                drills=2_500,
-                programs=1_500,
-                recall=8_000,
+                word=8_000,
+                arithmetic=2_000,
+                drills=2_000,
+                programs=1_000,
+                recall=6_000,
                 long_recall=1_500,
                 chat_word=8_500,
                 chat_arithmetic=2_000,
@@ -69,8 +69,9 @@ def recipe() -> Recipe:
         pretrain=PretrainConfig(
             model=ModelConfig(hidden=128, layers=4, heads=4, kv_heads=4, ffn=448, context=256),
             previous_token=True,
+            curriculum=0.7,
             loop=LoopConfig(
-                learning_rate=5e-3,
+                learning_rate=6e-3,
                 frozen=PREVIOUS_TOKEN_LAYER,
                 optimizer="muon",
                 final_lr_frac=0.2,
@@ -81,7 +82,7 @@ def recipe() -> Recipe:
             ),
         ),
         midtrain=MidtrainConfig(
-            budget_tokens=800_000,
+            budget_tokens=900_000,
             natural_sources=("code",),
             loop=LoopConfig(
                 optimizer="muon",

@@ -12,6 +12,7 @@ from trivium.errors import ConfigError, DataError, ResourceError
 
 if TYPE_CHECKING:
     from trivium.recipe import Recipe
+    from trivium.store.run import Run
 
 HOME = Path(__file__).resolve().parents[3]
 """The checkout: recipes, tests and docs lie here."""
@@ -58,6 +59,8 @@ def report(command: verbs.ReportVerb) -> int:
     from trivium.store.run import Run
 
     run = Run.open(command.run)
+    if command.table:
+        return _print_table(run)
     pipeline.run(recipes.load(run.path / "recipe.json"), run.path, start="report", stop="report")
     page = report_page(run.path)
     if page is None:
@@ -65,6 +68,17 @@ def report(command: verbs.ReportVerb) -> int:
             f"{run.path}: got no page from the report stage; expected report.html, run the recipe."
         )
     print(page)
+    return 0
+
+
+def _print_table(run: Run) -> int:
+    from trivium.report import markdown
+    from trivium.report.collect import collect
+
+    content = collect(run.path, run.finished())
+    if not content.table:
+        raise DataError(f"{run.path}: got no evaluated checkpoint; expected some, run the recipe to its end.")
+    print(markdown.table(content.table), markdown.checks(content.checks), sep="\n\n")
     return 0
 
 

@@ -139,6 +139,8 @@ class ReportVerb:
 
     run: RunArg = DEFAULT_RUN
     """Run folder."""
+    table: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print the stage table and the checks as Markdown instead."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -163,11 +163,11 @@ def _plain_problem(
 
 
 def _long_document(rng: random.Random, tokens: int) -> str:
-    """Draw pairs and queries that fill the wanted length: many pairs asked seldom, or fewer asked often."""
+    """Draw pairs and queries that fill the wanted length: most of them pairs, so that the way back is long."""
     filler = rng.random() < 0.6
     line = recall.TOKENS_PER_LINE if filler else TOKENS_PER_PAIR
     most = min(recall.MOST_PAIRS, (tokens - 8 * TOKENS_PER_PAIR) // line)
-    pairs = rng.randint(max(1, most // 2), most)
+    pairs = rng.randint(max(1, most * 3 // 4), most)
     queries = (tokens - pairs * line) // TOKENS_PER_PAIR
     return recall.document(rng, pairs, queries, filler=filler)
 

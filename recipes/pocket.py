@@ -9,6 +9,8 @@ report says so. About 13 minutes on two cores.
 
 from __future__ import annotations
 
+import dataclasses
+
 from trivium.align.judge_stage import JudgeConfig
 from trivium.align.sft_data_stage import SFTDataConfig
 from trivium.curate.decontaminate_stage import DecontaminateConfig
@@ -36,6 +38,7 @@ RANKS = 2
 
 def recipe() -> Recipe:
     """Return the pocket recipe."""
+    preference = dataclasses.replace(DPOConfig().loop, learning_rate=5e-5)
     return Recipe(
         name="pocket",
         seed=0,
@@ -51,7 +54,7 @@ def recipe() -> Recipe:
                 programs=1_000,
                 recall=6_000,
                 long_recall=1_500,
-                chat_word=8_500,
+                chat_word=9_000,
                 chat_arithmetic=2_000,
                 chat_programs=1_000,
                 steps=(1, 4),
@@ -93,7 +96,7 @@ def recipe() -> Recipe:
                 ranks=RANKS,
             ),
         ),
-        sft_data=SFTDataConfig(refusal_frac=0.04),
+        sft_data=SFTDataConfig(refusal_frac=0.06),
         sft=SFTConfig(
             epochs=2.0,
             loop=LoopConfig(
@@ -108,9 +111,9 @@ def recipe() -> Recipe:
             ),
         ),
         pivotal=PivotalConfig(difficulty=(1, 4), num_questions=800),
-        dpo1=DPOConfig(start="sft", pairs_from=("pivotal",)),
+        dpo1=DPOConfig(start="sft", pairs_from=("pivotal",), loop=preference),
         judge=JudgeConfig(),
-        dpo2=DPOConfig(start="dpo1", pairs_from=("judge",), beta=1.0),
+        dpo2=DPOConfig(start="dpo1", pairs_from=("judge",), beta=1.0, loop=preference),
         evaluate=EvaluateConfig(contest_steps=(1, 4)),
         report=ReportConfig(title="Trivium pocket: a tutor raised from a Python installation"),
     )

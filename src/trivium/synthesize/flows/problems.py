@@ -163,7 +163,7 @@ def _plain_problem(
 
 
 def _long_document(rng: random.Random, tokens: int) -> str:
-    """Draw pairs and queries that fill the wanted length: most of them pairs, so that the way back is long."""
+    """Draw pairs and queries that fill the wanted length: mostly pairs, so that the way back is long."""
     filler = rng.random() < 0.6
     line = recall.TOKENS_PER_LINE if filler else TOKENS_PER_PAIR
     most = min(recall.MOST_PAIRS, (tokens - 8 * TOKENS_PER_PAIR) // line)

@@ -99,6 +99,7 @@ def recipe() -> Recipe:
         sft_data=SFTDataConfig(refusal_frac=0.06),
         sft=SFTConfig(
             epochs=2.0,
+            flow_epochs={"fact_answer": 4.0},
             loop=LoopConfig(
                 learning_rate=2e-3,
                 optimizer="muon",

@@ -46,7 +46,7 @@ def make_run(folder: Path, tokenizer: Tokenizer, tokenizer_folder: Path, shape: 
         ]
         lines[name] = write_source(folder / "tokens", name, documents, tokenizer.vocab_size)
     write_manifest(folder / "tokens", tokenizer.vocab_size, lines)
-    chosen = streams.epoch_streams(folder / "tokens", ["code", "web"], 1.0)
+    chosen = streams.epoch_streams(folder / "tokens", {"code": 1.0, "web": 1.0})
     export.save_checkpoint(phi.build(shape, 3), tokenizer_folder, folder / "start", chat_model=False)
     make = functools.partial(streams.next_token, folder / "tokens", chosen, LOOP, 7)
     return Job(model=folder / "start", objective=make, config=LOOP, scratch=folder / "scratch", label="test")

@@ -79,6 +79,15 @@ def tuned(run: Path) -> Path:
     return run
 
 
+def test_flows_may_be_passed_over_more_or_less_often_than_the_rest() -> None:
+    config = sft_stage.SFTConfig(epochs=2.0, flow_epochs={"facts": 4.0, "code": 0.0})
+    assert sft_stage._passes(["code", "facts", "word"], config) == {"facts": 4.0, "word": 2.0}
+    with pytest.raises(ConfigError, match="facts"):
+        sft_stage._passes(["code", "word"], config)
+    with pytest.raises(ConfigError, match="negative"):
+        sft_stage.SFTConfig(flow_epochs={"facts": -1.0})
+
+
 def test_tokenize_keeps_every_row_once_and_says_what_it_dropped(run: Path) -> None:
     rows = door(run, "x").rows("decontaminate", "examples", Example)
     heldout = door(run, "x").rows("tokenize", "heldout", Example)

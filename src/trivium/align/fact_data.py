@@ -153,7 +153,8 @@ def preferences_of(
 ) -> tuple[list[Preference], list[Drop]]:
     """Make pairs of the first five tokens: correct > refusal, refusal > wrong, bogus refusal > made-up value.
 
-    Each of the three sorts gets up to a third of `most`, so that the pairs do not lean to one side.
+    The first sort gets up to half of `most` and the other two a quarter each, so that as many pairs ask for
+    an answer as for a refusal.
     """
     sorts: dict[str, list[Preference]] = {}
     drops: list[Drop] = []
@@ -166,7 +167,8 @@ def preferences_of(
                 continue
             sort = "answer" if rejected == refusal else one.kind if one.kind == BOGUS else "refusal"
             sorts.setdefault(sort, []).append(pair)
-    return [pair for sort in sorted(sorts) for pair in sorts[sort][: most // 3]], drops
+    room = {sort: most // 2 if sort == "answer" else most // 4 for sort in sorts}
+    return [pair for sort in sorted(sorts) for pair in sorts[sort][: room[sort]]], drops
 
 
 def first_token_pair(

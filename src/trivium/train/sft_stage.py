@@ -32,6 +32,8 @@ class SFTConfig:
     """Stage whose table `examples` holds the conversations."""
     epochs: float = 2.0
     """Passes over the conversations."""
+    flow_epochs: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Passes over the conversations of single flows, instead of `epochs`; 0 leaves a flow out."""
     loop: LoopConfig = dataclasses.field(
         default_factory=lambda: LoopConfig(learning_rate=1e-3, rows=16, row_tokens=512, weight_decay=0.0)
     )
@@ -41,6 +43,8 @@ class SFTConfig:
         """Refuse to train on nothing."""
         if self.epochs <= 0:
             raise ConfigError(f"sft.epochs: got {self.epochs}, expected more than 0.")
+        if min(self.flow_epochs.values(), default=0) < 0:
+            raise ConfigError(f"sft.flow_epochs: got {self.flow_epochs}, expected no negative number.")
 
 
 def run(config: SFTConfig, stage: StageDir) -> dict[str, Any]:
@@ -54,7 +58,7 @@ def run(config: SFTConfig, stage: StageDir) -> dict[str, Any]:
     start = stage.folder(config.start) / "model"
     store = stage.scratch / "tokens"
     flows = write_store(stage.rows(config.data, "examples", Example), load_tokenizer(start), config, stage)
-    chosen = streams.epoch_streams(store, flows, config.epochs)
+    chosen = streams.epoch_streams(store, _passes(flows, config))
     make = functools.partial(streams.next_token, store, chosen, config.loop, stage.seed)
     objective = make()
     model, history = run_job(
@@ -71,6 +75,19 @@ def run(config: SFTConfig, stage: StageDir) -> dict[str, Any]:
         "streams": streams.epochs_by_stream(objective, chosen),
         "train_seconds": round(time.perf_counter() - began, 2),
     }
+
+
+def _passes(flows: Sequence[str], config: SFTConfig) -> dict[str, float]:
+    """Passes by flow.
+
+    Raises:
+        ConfigError: The recipe names a flow that the data do not have.
+    """
+    unknown = sorted(set(config.flow_epochs) - set(flows))
+    if unknown:
+        raise ConfigError(f"sft.flow_epochs: got {unknown[0]!r}; expected one of {', '.join(flows)}.")
+    passes = {flow: config.flow_epochs.get(flow, config.epochs) for flow in flows}
+    return {flow: times for flow, times in passes.items() if times}
 
 
 def write_store(

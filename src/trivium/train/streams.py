@@ -100,10 +100,13 @@ def long_streams(
     ]
 
 
-def epoch_streams(folder: Path, names: Sequence[str], epochs: float) -> list[Stream]:
-    """One stream a source, each trained on for a number of epochs."""
-    opened = [open_source(folder, name) for name in names]
-    return [_whole(source, source.name, round(int(source.num_targets().sum()) * epochs)) for source in opened]
+def epoch_streams(folder: Path, epochs: Mapping[str, float]) -> list[Stream]:
+    """One stream a source, each trained on for its number of epochs."""
+    opened = {name: open_source(folder, name) for name in epochs}
+    return [
+        _whole(source, name, round(int(source.num_targets().sum()) * epochs[name]))
+        for name, source in opened.items()
+    ]
 
 
 def epochs_by_stream(objective: NextToken, streams: Sequence[Stream]) -> dict[str, Any]:

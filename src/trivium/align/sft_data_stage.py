@@ -41,7 +41,7 @@ class SFTDataConfig:
     refusal_frac: float = 0.1
     """Refusals make up at most this share of the fine-tuning set, so that the model does not over-refuse."""
     preferences: int = 150
-    """Pairs of the first five tokens at most: half for an answer, a quarter each against wrong and bogus ones."""
+    """Pairs of the first five tokens at most: half answer > refusal, then refusal > wrong and > made-up."""
     rejection_questions: int = 0
     """Training problems for which the midtrained model's own right solutions join the set; 0 = none."""
     rejection_replies: int = 4

@@ -54,7 +54,7 @@ def recipe() -> Recipe:
                 programs=1_000,
                 recall=6_000,
                 long_recall=1_500,
-                chat_word=8_000,
+                chat_word=9_000,
                 chat_arithmetic=2_000,
                 chat_programs=1_000,
                 steps=(1, 4),
@@ -69,7 +69,7 @@ def recipe() -> Recipe:
         ),
         decontaminate=DecontaminateConfig(),
         tokenize=TokenizeConfig(vocab=1024),
-        mix=MixConfig(budget_tokens=3_200_000),
+        mix=MixConfig(budget_tokens=3_300_000),
         pretrain=PretrainConfig(
             model=ModelConfig(hidden=128, layers=4, heads=4, kv_heads=4, ffn=448, context=256),
             previous_token=True,
@@ -100,7 +100,7 @@ def recipe() -> Recipe:
         sft_data=SFTDataConfig(refusal_frac=0.08),
         sft=SFTConfig(
             epochs=2.0,
-            flow_epochs={"fact_answer": 3.0},
+            flow_epochs={"fact_answer": 6.0, "fact_refusal": 4.0},
             loop=LoopConfig(
                 learning_rate=2e-3,
                 optimizer="muon",

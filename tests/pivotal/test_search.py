@@ -8,8 +8,9 @@ from planted import BUDGET, STOP, Planted
 from trivium.pivotal import pairs, tree
 from trivium.pivotal.confirm import Outcome
 from trivium.pivotal.estimate import StopRule
-from trivium.pivotal.mine import Mined, SearchRule, mine
+from trivium.pivotal.mine import Mined, mine
 from trivium.pivotal.rollouts import Problem
+from trivium.pivotal.searches import SearchRule
 from trivium.records import Verdict
 
 RULE = SearchRule(

@@ -33,6 +33,7 @@ CONFIG = PivotalConfig(
     solved_rollouts=6,
     num_solved=2,
     shard_questions=5,
+    first_shard=5,
     batch_size=64,
 )
 

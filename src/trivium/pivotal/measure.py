@@ -60,7 +60,10 @@ def metrics(
     """
     rows, confirmed = mined.searched, len(mined.preferences)
     candidates = sum(row.num_candidates for row in rows)
-    root_tokens, confirm_tokens = sum(r.root_tokens for r in rows), sum(r.confirm_tokens for r in rows)
+    root_tokens = sum(row.root_tokens for row in rows)
+    search_tokens = sum(row.search_tokens for row in rows)
+    confirm_tokens = sum(row.confirm_tokens for row in rows)
+    tokens = root_tokens + search_tokens + confirm_tokens
     return {
         "questions": len(rows),
         "questions_in_band": sum(row.in_band for row in rows),
@@ -72,10 +75,11 @@ def metrics(
         "left_out": dict(sorted(Counter(f"{d.step}: {d.reason}" for d in mined.drops).items())),
         "rollouts": mined.rollouts.num_rows,
         "verdicts": dict(sorted(Counter(mined.rollouts.column("verdict").to_pylist()).items())),
-        "tokens_generated": root_tokens + confirm_tokens,
+        "tokens_generated": tokens,
         "tokens_root": root_tokens,
+        "tokens_search": search_tokens,
         "tokens_confirm": confirm_tokens,
-        "tokens_per_pair": round(_share(root_tokens + confirm_tokens, confirmed), 1),
+        "tokens_per_pair": round(_share(tokens, confirmed), 1),
         "tokens_ruled_out_share": _share(sum(row.tokens_ruled_out for row in rows), root_tokens),
         "bound_violations": sum(map(pairs.breaks_bound, mined.pivotal_tokens)),
         "gap_threshold": gap,

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import random
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import Phi3Config, Phi3ForCausalLM
+from tiny import make_model, prompt
 
 from trivium.errors import ConfigError, DataError
 from trivium.models import chat
@@ -22,7 +19,6 @@ from trivium.pivotal.stage import PivotalConfig, run
 from trivium.records import PivotalToken, Preference, Question, Rollout
 from trivium.store.run import StageDir, hash_outputs
 
-WORDS = ("user", "assistant", "how", "many", "Answer:", "1", "2", "3", "so", "then", "well", "yes")
 CONFIG = PivotalConfig(
     num_questions=24,
     max_reply_tokens=16,
@@ -40,55 +36,10 @@ CONFIG = PivotalConfig(
 
 @pytest.fixture(scope="module")
 def sft(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A stage folder with a model that says `so Answer: 1` or `then Answer: 2`, mostly."""
+    """A stage folder with the tiny model."""
     folder = tmp_path_factory.mktemp("sft")
-    names = [*WORDS, *chat.SPECIAL_TOKENS]
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(names)}, unk_token="well"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # type: ignore[assignment]
-    tokenizer.add_special_tokens(list(chat.SPECIAL_TOKENS))
-    config = Phi3Config(
-        vocab_size=len(names),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=48,
-        original_max_position_embeddings=48,
-        bos_token_id=12,
-        eos_token_id=12,
-        pad_token_id=16,
-    )
-    torch.set_num_threads(1)
-    torch.manual_seed(5)
-    model = Phi3ForCausalLM(config)
-    (folder / "model").mkdir()
-    tokenizer.save(str(folder / "model" / "tokenizer.json"))
-    teach(model, folder / "model")
-    model.save_pretrained(folder / "model")
+    make_model(folder / "model")
     return folder
-
-
-def teach(model: Phi3ForCausalLM, folder: Path) -> None:
-    tokenizer, rng = load_tokenizer(folder), random.Random(0)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    for _ in range(60):
-        rows = []
-        for _ in range(16):
-            right = rng.random() < 0.5
-            digit = "1" if right == (rng.random() < 0.9) else "2"
-            reply = ["well"] * rng.randrange(3) + ["so" if right else "then", "Answer:", digit]
-            ids = chat.prompt_ids(tokenizer, prompt(rng.randrange(40)), "chat")
-            ids += [*tokenizer.encode(" ".join(reply)), tokenizer.end_id]
-            rows.append(ids + [tokenizer.pad_id] * (24 - len(ids)))
-        batch = torch.tensor(rows)
-        model(input_ids=batch, labels=batch.masked_fill(batch == tokenizer.pad_id, -100)).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-
-def prompt(index: int) -> str:
-    return f"how many {' '.join(WORDS[(index * k) % 12] for k in range(1, 7))}"
 
 
 def questions(answer: str = "1") -> list[Question]:

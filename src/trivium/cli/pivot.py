@@ -107,7 +107,7 @@ def _search_config(command: verbs.PivotVerb) -> Any:
         trace_rollouts=command.rollouts or ROLLOUTS,
         gap=command.gap,
         shard_questions=SHARD_QUESTIONS,
-        first_shard=1,
+        first_shard=2,
         device=command.device,
     )
 

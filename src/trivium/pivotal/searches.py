@@ -14,7 +14,7 @@ from itertools import zip_longest
 from trivium.pivotal import bisect as subdivision
 from trivium.pivotal import tree
 from trivium.pivotal.bisect import TIE, Shift
-from trivium.pivotal.estimate import Estimate, StopRule, largest_shift
+from trivium.pivotal.estimate import Estimate, StopRule, anytime_difference, largest_shift
 from trivium.pivotal.forest import Forest, Place, Trace, choose_traces
 from trivium.pivotal.rollouts import Judged, Policy, Problem
 from trivium.pivotal.tree import Branch, Candidate, Child
@@ -95,7 +95,13 @@ def by_scan(policy: Policy, problems: Sequence[Problem], roots: Roots, rule: Sea
 
 
 def scan(
-    forest: Forest, traces: Sequence[Trace], gap: float, num_rollouts: int, *, reuse: bool = True
+    forest: Forest,
+    traces: Sequence[Trace],
+    gap: float,
+    num_rollouts: int,
+    *,
+    reuse: bool = True,
+    early: bool = True,
 ) -> list[Shift]:
     """Find every token of the traces that shifts the success probability by the gap.
 
@@ -103,16 +109,24 @@ def scan(
         forest: The rollouts so far; grows.
         traces: Replies to walk along.
         gap: Least shift that counts.
-        num_rollouts: Rollouts behind each of the two estimates of an eligible token, the same for both.
+        num_rollouts: Rollouts behind each of the two estimates of an eligible token, at most.
         reuse: Whether rollouts from ancestors count. They make the two estimates of a token share rollouts,
             which only makes their difference more exact.
+        early: Whether a token is left alone as soon as confidence sequences settle on which side of the gap
+            it lies, at 64, 128, 256, ... rollouts.
 
     Returns:
         Shifts in the order of traces and positions; none breaks the bound by more than chance.
     """
     positions = [_eligible(trace, gap) for trace in traces]
-    ends = [sorted({end for at in found for end in (at, at + 1)}) for found in positions]
-    _in_waves(forest, list(zip(traces, ends, strict=True)), num_rollouts, reuse=reuse)
+    open_ = [list(found) for found in positions]
+    for target in looks(num_rollouts) if early else (num_rollouts,):
+        ends = [sorted({end for at in found for end in (at, at + 1)}) for found in open_]
+        _in_waves(forest, list(zip(traces, ends, strict=True)), target, reuse=reuse)
+        open_ = [
+            [at for at in found if not _settled(forest, trace, at, gap, reuse=reuse)]
+            for trace, found in zip(traces, open_, strict=True)
+        ]
     return [
         Shift(index, at, before, after)
         for index, (trace, found) in enumerate(zip(traces, positions, strict=True))
@@ -144,6 +158,18 @@ def widest(found: Sequence[tuple[Problem, Candidate]], limit: int) -> list[tuple
             kept.append((problem, candidate))
     order = {problem.question_id: place for place, (problem, _) in enumerate(found)}
     return sorted(kept, key=lambda one: order[one[0].question_id])
+
+
+def looks(most: int) -> tuple[int, ...]:
+    """Numbers of rollouts at which a scan asks whether a token is settled."""
+    return (*(n for n in (64 << power for power in range(20)) if n < most), most)
+
+
+def _settled(forest: Forest, trace: Trace, at: int, gap: float, *, reuse: bool) -> bool:
+    before = forest.estimate((trace, at), reuse=reuse)
+    after = forest.estimate((trace, at + 1), reuse=reuse)
+    low, high = anytime_difference(after, before)
+    return low >= gap or high <= -gap or (-gap < low and high < gap)
 
 
 def _traces(forest: Forest, problems: Sequence[Problem], rule: SearchRule) -> list[Trace]:

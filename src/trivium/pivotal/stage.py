@@ -166,7 +166,7 @@ def run(config: PivotalConfig, stage: StageDir) -> dict[str, Any]:
     stage.write_json("solved", pages)
     stage.write_json("pivots", shards.show(config, problems, mined, opened))
     lengths = {problem.question_id: len(problem.prompt_ids) for problem in problems}
-    return measure.metrics(mined, lengths, shards.kind_of(opened), config.gap) | {
+    return measure.metrics(mined, lengths, shards.kind_of(opened), opened.rule.stop) | {
         "search": config.search,
         "num_solved": len(pages),
         "solved_pivots": sum(token["confirmed"] for page in pages for token in page["tokens"]),

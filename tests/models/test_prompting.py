@@ -1,4 +1,4 @@
-"""Prompts of any model: ours as phi-4 asks, others by their own template, raw text, and where a reply ends."""
+"""Prompts of any model: ours as phi-4 asks, others by their template, raw text; where a reply ends."""
 
 from __future__ import annotations
 

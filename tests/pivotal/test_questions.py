@@ -30,8 +30,8 @@ def lines(path: Path, *rows: dict[str, Any]) -> Path:
         ({"problem": "half?", "level": "1", "solution": r"so \boxed{\frac12}."}, "half?", r"\frac12"),
         ({"prompt": "p", "ground_truth": 7}, "p", "7"),
         ({"input": "i", "target": "t"}, "i", "t"),
-        ({"ID": 1, "Body": "Tom has 3 pens", "Question": "How many?", "Answer": 3.0}, "Tom has 3 pens. How many?", "3"),
-        ({"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}], "answer": "1"}, "u", "1"),
+        ({"Body": "Tom has 3 pens", "Question": "How many?", "Answer": 3.0}, "Tom has 3 pens. How many?", "3"),
+        ({"prompt": [{"role": "system", "content": "s"}, {"content": "u"}], "answer": "1"}, "u", "1"),
     ],
 )  # fmt: skip
 def test_the_usual_columns_are_found(tmp_path: Path, row: dict[str, Any], prompt: str, answer: str) -> None:

@@ -26,7 +26,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         "def even(reply, answer):\n"
         "    if reply == 'boom':\n        raise ValueError\n"
         "    return None if not reply.isdigit() else int(reply) % 2 == 0\n"
-        "def asked(reply, answer, question):\n    return 'refused' if question == 'why' else reply == answer\n"
+        "def asked(reply, answer, question):\n    return 'refused' if question == 'w' else reply == answer\n"
     )
     monkeypatch.delitem(sys.modules, "own_checks", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -48,7 +48,7 @@ def test_a_function_of_ones_own(own: str) -> None:
 
 def test_a_function_may_ask_for_the_question(own: str) -> None:
     assert verdicts(f"{own}:asked", "1", "2") == [Verdict.RIGHT, Verdict.WRONG]
-    assert verdicts(f"{own}:asked", "1", prompt="why") == [Verdict.REFUSED]
+    assert verdicts(f"{own}:asked", "1", prompt="w") == [Verdict.REFUSED]
 
 
 def test_its_source_is_part_of_the_fingerprint(own: str, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_verifiers_may_be_mixed() -> None:
 
 
 class Server(BaseHTTPRequestHandler):
-    """Says RIGHT of replies with a 1 in them, NONE of empty ones, nonsense of `?`; counts what it is asked."""
+    """Says RIGHT of replies with a 1 in them, NONE of empty ones, nonsense of `?`; keeps what it is asked."""
 
     seen: list[str] = []
 

@@ -119,9 +119,9 @@ class PivotVerb:
     gap: Annotated[float, tyro.conf.arg(metavar="P")] = 0.2
     """Least change of the success probability that counts."""
     traces: Count = None
-    """Replies of each question that are walked along; 2 for bisect and scan, 0 for the tree."""
+    """Replies of each question that are walked along; 2, or 0 for the tree as it is found."""
     rollouts: Count = None
-    """Rollouts for each prefix of such a walk; 32."""
+    """Rollouts for each prefix of such a walk; 24."""
     limit: Count = None
     """Questions searched at most; all of the file when not given."""
     max_tokens: Annotated[int, tyro.conf.arg(metavar="N")] = 256

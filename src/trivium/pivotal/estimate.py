@@ -45,6 +45,11 @@ class Estimate:
         """Posterior mean under Jeffreys' Beta(1/2, 1/2): 0.75 after one right rollout, never 0 or 1."""
         return (self.num_right + 0.5) / (self.num_rollouts + 1)
 
+    @property
+    def judged_or_all(self) -> float:
+        """Judged rollouts; without end for a finished reply, of which nothing more can be learnt."""
+        return math.inf if self.exact else self.num_rollouts
+
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Wilson interval of the success probability; a point for a finished reply."""
         if self.exact:
@@ -107,14 +112,15 @@ class StopRule:
     """When the comparison of two continuations ends.
 
     After each of `looks` rollouts a side the difference d of the two success rates gets an interval of
-    coverage `level`. Accept when its lower end is at least `gap`. Give up as futile when its upper end or d
-    itself is below `gap`. After the last look what is left is unsettled. A true difference below the gap is
-    accepted with probability at most 0.05 for the default rule (exact enumeration, tests/pivotal).
+    coverage `level`. Accept when its lower end is at least `gap`. Give up as futile when its upper end is
+    below `gap`, or d itself with at least `patience` rollouts a side. After the last look what is left is
+    unsettled. A true difference below the gap is accepted with the probability of `false_accept_rate`.
     """
 
     gap: float
     looks: tuple[int, ...]
     level: float
+    patience: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a rule that cannot work."""
@@ -128,7 +134,8 @@ class StopRule:
         difference, low, high = combine([(1.0, chosen), (-1.0, rejected)], self.level)
         if low >= self.gap:
             return "accept"
-        if difference < self.gap or high < self.gap:
+        impatient = min(chosen.judged_or_all, rejected.judged_or_all) >= self.patience
+        if high < self.gap or (difference < self.gap and (impatient or last)):
             return "futile"
         return "unsettled" if last else "continue"
 

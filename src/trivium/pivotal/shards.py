@@ -56,7 +56,7 @@ def open_settings(config: PivotalConfig, stage: StageDir) -> Settings:
         min_rollouts=config.min_rollouts,
         min_apparent_gap=config.min_apparent_gap,
         max_candidates=config.max_candidates,
-        stop=StopRule(config.gap, config.looks, config.level),
+        stop=StopRule(config.gap, config.looks, config.level, config.patience),
         search=config.search,
         traces=config.traces,
         trace_rollouts=config.trace_rollouts,
@@ -228,7 +228,7 @@ def nothing_right(problems: Sequence[Problem], rollouts: pa.Table, settings: Set
 
 
 def _search_shard(settings: Settings, problems: tuple[Problem, ...]) -> Mapping[str, pa.Table]:
-    return mine(_policy(settings), problems, settings.rule).tables()
+    return mine(open_policy(settings), problems, settings.rule).tables()
 
 
 def _solve_shard(settings: Settings, piece: tuple[Solution, tuple[Rollout, ...]]) -> Mapping[str, pa.Table]:
@@ -237,12 +237,13 @@ def _solve_shard(settings: Settings, piece: tuple[Solution, tuple[Rollout, ...]]
     solution, seen = piece
     text_of = partial(_tokenizer(settings.model_path).decode, keep_special=True)
     page = solved(
-        _policy(settings), solution, seen, settings.solved_rollouts, settings.rule.stop.gap, text_of
+        open_policy(settings), solution, seen, settings.solved_rollouts, settings.rule.stop.gap, text_of
     )
     return {"solved": pyarrow.table({"page": [json.dumps(page)]})}
 
 
-def _policy(settings: Settings) -> Policy:
+def open_policy(settings: Settings) -> Policy:
+    """The model and the verifier of this process."""
     tokenizer = _tokenizer(settings.model_path)
     stops = prompting.stop_ids(settings.model_path, tokenizer)
     draw = partial(

@@ -61,7 +61,7 @@ class PivotalConfig:
     search: Literal["tree", "bisect", "scan"] = "tree"
     """tree: candidates off the rollouts at hand; bisect: the report's; scan: every eligible token."""
     traces: int = 0
-    """Replies of each question that are walked along: at least 1 for bisect and scan; the tree grows there."""
+    """Replies of each question that are walked along: 1 or more for bisect and scan; the tree grows there."""
     trace_rollouts: int = 16
     """Rollouts for each prefix on such a walk."""
     gap: float = 0.2
@@ -76,6 +76,8 @@ class PivotalConfig:
     """Fresh rollouts a side at which a candidate may be settled; see StopRule."""
     level: float = 0.95
     """Coverage of the interval at each look."""
+    patience: int = 0
+    """Fresh rollouts a side before a difference below the gap alone is given up; more find narrower gaps."""
     num_solved: int = 3
     """Solutions for the report page with the success probability after every token."""
     solved_rollouts: int = 24

@@ -73,7 +73,7 @@ class Content:
 
     @property
     def alone(self) -> bool:
-        """Whether the run is a pivotal search of its own; the page then leaves out what training would fill."""
+        """Whether the run is a pivotal search of its own: the page leaves out what training would fill."""
         return bool(self.metrics) and set(self.metrics) <= SEARCH_STAGES
 
 

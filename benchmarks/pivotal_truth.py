@@ -59,9 +59,15 @@ def main() -> None:
     settle(threads=1)
     with tempfile.TemporaryDirectory() as scratch:
         config = PivotalConfig(
-            model=args.model, questions=args.questions, verifier=args.verifier, prompt=args.prompt, gap=args.gap,
-            max_reply_tokens=args.max_tokens, num_questions=args.limit, temperature=args.temperature,
-        )  # fmt: skip
+            model=args.model,
+            questions=args.questions,
+            verifier=args.verifier,
+            prompt=args.prompt,
+            gap=args.gap,
+            max_reply_tokens=args.max_tokens,
+            num_questions=args.limit,
+            temperature=args.temperature,
+        )
         stage = StageDir(name="pivotal", path=Path(scratch), seed=args.seed)
         opened = shards.open_settings(config, stage)
         rows, _ = questions.read(Path(args.questions), questions.Columns(), args.verifier)
@@ -121,7 +127,7 @@ def arguments() -> argparse.Namespace:
 
 
 def searches(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """What is measured: the tree of `trivium pivot`, that of a recipe, the report's bisection, a short scan."""
+    """What is measured: the tree of `trivium pivot`, that of a recipe, the report's own, a short scan."""
     walk = {"traces": 2, "trace_rollouts": args.walk}
     rule = PivotalConfig(gap=args.gap, **THOROUGH)
     thorough = {
@@ -143,7 +149,7 @@ def searches(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def find_truth(
     policy: Policy, problems: Sequence[Problem], rule: SearchRule, args: argparse.Namespace
 ) -> tuple[list[Problem], Truth]:
-    """Take traces of questions in the band until there are enough; scan them with rollouts of another seed."""
+    """Take traces of questions in the band until there are enough; scan them with another seed."""
     traces: list[Trace] = []
     kept: list[Problem] = []
     for start in range(0, len(problems), 16):

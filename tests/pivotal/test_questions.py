@@ -30,7 +30,7 @@ def lines(path: Path, *rows: dict[str, Any]) -> Path:
         ({"problem": "half?", "level": "1", "solution": r"so \boxed{\frac12}."}, "half?", r"\frac12"),
         ({"prompt": "p", "ground_truth": 7}, "p", "7"),
         ({"input": "i", "target": "t"}, "i", "t"),
-        ({"Body": "Tom has 3 pens", "Question": "How many?", "Answer": 3.0}, "Tom has 3 pens. How many?", "3"),
+        ({"Body": "Tom has 3", "Question": "How many?", "Answer": 3.0}, "Tom has 3. How many?", "3"),
         ({"prompt": [{"role": "system", "content": "s"}, {"content": "u"}], "answer": "1"}, "u", "1"),
     ],
 )  # fmt: skip

@@ -26,7 +26,7 @@ THOROUGH: dict[str, Any] = {
     "level": 0.97,
     "patience": 8,
 }
-"""Finds more, and narrower, pivots of a question than a recipe's search, at the same error: 5 % at the gap."""
+"""Finds more, and narrower, pivots of a question than a recipe's search, at the same 5 % error."""
 
 SHARD_QUESTIONS = 16
 """Smaller pieces than a recipe's: a model may be slow, and Ctrl-C loses the pieces under way."""

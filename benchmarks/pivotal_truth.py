@@ -25,14 +25,13 @@ from trivium.models.runtime import settle
 from trivium.models.sample_draw import request_seed
 from trivium.pivotal import pairs, questions, rollouts, shards
 from trivium.pivotal.bisect import TIE
-from trivium.pivotal.confirm import Outcome
 from trivium.pivotal.estimate import Estimate, StopRule, combine, known, largest_shift
 from trivium.pivotal.forest import Forest, Trace, choose_traces
 from trivium.pivotal.mine import mine, sample_roots
 from trivium.pivotal.rollouts import Job, Policy, Problem
 from trivium.pivotal.searches import SearchRule, scan
 from trivium.pivotal.stage import PivotalConfig
-from trivium.records import Verdict
+from trivium.records import PivotalToken, Verdict
 from trivium.stats import wilson
 from trivium.store.run import StageDir
 
@@ -189,7 +188,9 @@ def measure(
     mined = mine(policy, problems, rule)
     seconds = time.process_time() - began
     accepted = [outcome for outcome in mined.outcomes if outcome.decision == "accept"]
-    reported = [outcome for outcome in accepted if pairs.has_pivot(outcome, args.gap)]
+    reported = [
+        (outcome.problem, token) for outcome in accepted for token in pairs.pivotal_tokens(outcome, args.gap)
+    ]
     places = {(o.problem.question_id, o.candidate.branch.prefix) for o in accepted}
     shifts = true_shifts(policy, reported[: args.check], args.rollouts)
     real = sum(abs(shift) >= args.gap - TIE for shift in shifts)
@@ -202,17 +203,22 @@ def measure(
         "pairs": len(accepted),
         "tokens": tokens,
         "tokens_a_pair": round(tokens / max(1, len(accepted)), 1),
-        "bound_violations": sum(pairs.breaks_bound(pairs.pivotal_token(outcome)) for outcome in reported),
+        "bound_violations": sum(pairs.breaks_bound(token) for _, token in reported),
         "cpu_seconds": round(seconds, 1),
     }
     print(f"{rule.search}, {rule.traces} traces of {rule.trace_rollouts}: {json.dumps(line)}", flush=True)
     return line
 
 
-def true_shifts(policy: Policy, reported: Sequence[Outcome], num_rollouts: int) -> list[float]:
+def true_shifts(
+    policy: Policy, reported: Sequence[tuple[Problem, PivotalToken]], num_rollouts: int
+) -> list[float]:
     """Shift of each reported token in rollouts of a seed and purpose of their own."""
     other = replace(policy, seed=request_seed(policy.seed, "precision"))
-    prefixes = [(o.problem, o.candidate.branch.prefix, o.pivot.token.token_id) for o in reported]
+    prefixes = [
+        (problem, tuple(token.prefix_ids[len(problem.prompt_ids) :]), token.token_id)
+        for problem, token in reported
+    ]
     asked = [(problem, prefix) for problem, prefix, _ in prefixes]
     asked += [(problem, (*prefix, token)) for problem, prefix, token in prefixes]
     found = estimate_many(other, asked, num_rollouts)

@@ -118,8 +118,9 @@ def test_the_columns_of_the_published_data_sets(searched: StageDir, model: Path,
     door, _ = exported(searched, model, tmp_path / "export")
     for row in lines(door, "pts"):
         assert list(row) == [
-            "model_id", "query", "pivot_context", "pivot_token", "pivot_token_id", "prob_before",
-            "prob_after", "prob_delta", "is_positive", "task_type", "dataset_id", "dataset_item_id", "timestamp",
+            "model_id", "query", "pivot_context", "pivot_token", "pivot_token_id",
+            "prob_before", "prob_after", "prob_delta", "is_positive", "task_type",
+            "dataset_id", "dataset_item_id", "timestamp",
         ]  # fmt: skip
         assert row["is_positive"] == (row["prob_after"] > row["prob_before"])
         assert row["task_type"] == "number"

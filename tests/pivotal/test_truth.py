@@ -70,10 +70,11 @@ def precision(world: Planted, found: Mined) -> float:
     """Share of the reported pivotal tokens whose exact shift has the size of the gap."""
     real = []
     for outcome in found.outcomes:
-        if outcome.decision == "accept" and pairs.has_pivot(outcome, GAP):
+        if outcome.decision == "accept":
             table, prefix = world.table(outcome.problem), outcome.candidate.branch.prefix
-            shift = table.after((*prefix, outcome.pivot.token.token_id)) - table.after(prefix)
-            real.append(abs(shift) >= GAP)
+            for token in pairs.pivotal_tokens(outcome, GAP):
+                shift = table.after((*prefix, token.token_id)) - table.after(prefix)
+                real.append(abs(shift) >= GAP)
     assert len(real) > 40
     return sum(real) / len(real)
 

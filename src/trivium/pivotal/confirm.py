@@ -48,8 +48,13 @@ class Outcome:
     """`accept`, or why not: `futile`, `unsettled`."""
     chosen: Estimate
     rejected: Estimate
-    pivot: Shift
-    """The one of the two tokens that moves p more surely."""
+    shifts: tuple[Shift, Shift]
+    """How far the two tokens move p, the one that does so more surely first."""
+
+    @property
+    def pivot(self) -> Shift:
+        """The one of the two tokens that moves p more surely."""
+        return self.shifts[0]
 
     @property
     def gap(self) -> float:
@@ -150,5 +155,5 @@ def _outcome(
         shift_of(branch, candidate.chosen, candidate.rejected, chosen, rejected),
         shift_of(branch, candidate.rejected, candidate.chosen, rejected, chosen),
     )
-    pivot = max(shifts, key=lambda shift: shift.least)
-    return Outcome(problem, candidate, decision, chosen, rejected, pivot)
+    surer, other = shifts if shifts[0].least >= shifts[1].least else shifts[::-1]
+    return Outcome(problem, candidate, decision, chosen, rejected, (surer, other))

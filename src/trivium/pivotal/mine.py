@@ -54,7 +54,7 @@ class Mined:
             "searched": to_table(Searched, self.searched),
             "rollouts": to_table(Rollout, self.rollouts),
             "pivotal_tokens": to_table(
-                PivotalToken, [pairs.pivotal_token(o) for o in accepted if pairs.has_pivot(o, self.gap)]
+                PivotalToken, [token for o in accepted for token in pairs.pivotal_tokens(o, self.gap)]
             ),
             "preferences": to_table(Preference, [pairs.preference(o, self.gap) for o in accepted]),
             "drops": to_table(Drop, [*self.drops, *map(pairs.drop, refused)]),

@@ -68,7 +68,7 @@ def main() -> None:
             temperature=args.temperature,
         )
         stage = StageDir(name="pivotal", path=Path(scratch), seed=args.seed)
-        opened = shards.open_settings(config, stage)
+        opened = replace(shards.open_settings(config, stage), kept="")
         rows, _ = questions.read(Path(args.questions), questions.Columns(), args.verifier)
         rows.sort(key=lambda row: request_seed(args.seed, "truth", row.id))
         problems = shards.prepare(config, stage, rows, opened)

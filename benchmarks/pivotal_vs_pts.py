@@ -139,7 +139,7 @@ def open_ours(args: argparse.Namespace) -> tuple[shards.Settings, list[Problem],
             **THOROUGH,
         )
         stage = StageDir(name="pivotal", path=Path(scratch), seed=args.seed)
-        opened = shards.open_settings(config, stage)
+        opened = replace(shards.open_settings(config, stage), kept="")
         rows, _ = questions.read(Path(args.questions), questions.Columns(), args.verifier)
         problems = shards.prepare(config, stage, rows, opened)
     return opened, problems, shards.open_policy(opened)

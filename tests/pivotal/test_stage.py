@@ -159,6 +159,42 @@ def test_a_killed_run_goes_on_and_ends_the_same(
     assert hash_outputs(again.path) == hash_outputs(done[0].path)
 
 
+def test_a_kill_within_a_shard_repeats_no_finished_call(
+    done: tuple[StageDir, dict[str, Any]], sft: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rollouts are kept call by call: a resumed run draws only what the cut-off one had not."""
+    real, drawn = shards.sample, [0]
+
+    def counting(limit: int) -> Any:
+        calls = [0]
+
+        def draw(*args: Any, **options: Any) -> Any:
+            calls[0] += 1
+            if calls[0] > limit:
+                raise KeyboardInterrupt
+            found = real(*args, **options)
+            drawn[0] += sum(len(one.logprobs) for one in found)
+            return found
+
+        return draw
+
+    monkeypatch.setattr(shards, "sample", counting(7))
+    with pytest.raises(KeyboardInterrupt):
+        run(CONFIG, stage_at(tmp_path / "pivotal", sft))
+    monkeypatch.setattr(shards, "sample", counting(10**6))
+    again = stage_at(tmp_path / "pivotal", sft)
+    found = run(CONFIG, again)
+    again.write_drops()
+    assert hash_outputs(again.path) == hash_outputs(done[0].path)
+    pages = json.loads((again.path / "solved.json").read_text())
+    assert found["tokens_generated"] < drawn[0] < found["tokens_generated"] + solved_tokens(pages)
+
+
+def solved_tokens(pages: list[dict[str, Any]]) -> int:
+    """More than the solutions of the page can have taken: every prefix, every rollout, at full length."""
+    return sum(len(page["tokens"]) * CONFIG.solved_rollouts * CONFIG.max_reply_tokens for page in pages)
+
+
 @pytest.mark.slow
 def test_two_workers_write_the_same_bytes(
     done: tuple[StageDir, dict[str, Any]], sft: Path, tmp_path: Path

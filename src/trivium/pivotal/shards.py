@@ -15,6 +15,7 @@ from trivium.models.load import Tokenizer, load_tokenizer
 from trivium.models.sample import cached_model, sample
 from trivium.pivotal import gallery, verifiers
 from trivium.pivotal.estimate import StopRule
+from trivium.pivotal.kept import Sample, keeping
 from trivium.pivotal.measure import Read, rollouts_of
 from trivium.pivotal.mine import mine
 from trivium.pivotal.rollouts import Policy, Problem
@@ -44,6 +45,8 @@ class Settings:
     judge: verifiers.JudgeModel
     calls: str
     """File that keeps the calls of a judging model."""
+    kept: str = ""
+    """Folder that keeps the rollouts of unfinished pieces of work; empty keeps none."""
 
 
 def open_settings(config: PivotalConfig, stage: StageDir) -> Settings:
@@ -72,6 +75,7 @@ def open_settings(config: PivotalConfig, stage: StageDir) -> Settings:
         solved_rollouts=config.solved_rollouts,
         judge=config.judge,
         calls=str(cache_path(stage.path.parent)),
+        kept=str(stage.scratch / "rollouts"),
     )
 
 
@@ -246,13 +250,15 @@ def open_policy(settings: Settings) -> Policy:
     """The model and the verifier of this process."""
     tokenizer = _tokenizer(settings.model_path)
     stops = prompting.stop_ids(settings.model_path, tokenizer)
-    draw = partial(
+    draw: Sample = partial(
         sample,
         cached_model(settings.model_path, settings.device),
         temperature=settings.temperature,
         stop_ids=stops,
         batch_size=settings.batch_size,
     )
+    if settings.kept:
+        draw = keeping(Path(settings.kept), draw)
     judge = partial(_judge, tokenizer, settings.judge, Path(settings.calls))
     return Policy(draw, judge, frozenset(stops), settings.budget, settings.seed)
 

@@ -125,7 +125,9 @@ def drill_documents(config: ProblemsConfig, seed: int) -> Grown:
     texts = arithmetic.drills(seed, config.drills, length=config.drill_equations)
     meta = {"maker": "drills", "seed": seed}
     rows = [
-        plain("problems.drills", "synthetic", text, difficulty=0.1, meta=json.dumps({**meta, "number": index}))
+        plain(
+            "problems.drills", "synthetic", text, difficulty=0.1, meta=json.dumps({**meta, "number": index})
+        )
         for index, text in enumerate(texts)
     ]
     return Grown(examples=rows, tried=len(rows))

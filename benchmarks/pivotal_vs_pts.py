@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from trivium import verify
-from trivium.cli.pivot import ROLLOUTS, THOROUGH, WALKED
+from trivium.cli.pivot import EFFORTS, ROLLOUTS, WALKED
 from trivium.models.runtime import settle
 from trivium.models.sample import Request, cached_model, sample
 from trivium.models.sample_draw import request_seed
@@ -94,6 +94,7 @@ def main() -> None:
         "holds": None
         if tokens is None or cpu is None
         else tokens >= TARGETS["tokens"] and cpu >= TARGETS["cpu"],
+        "effort": args.effort,
         "gap": args.gap,
         "confirm": args.confirm,
         "seed": args.seed,
@@ -115,6 +116,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--gap", type=float, default=0.2)
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--max-tokens", type=int, default=64)
+    parser.add_argument("--effort", choices=list(EFFORTS), default="thorough", help="as of trivium pivot")
     parser.add_argument("--confirm", type=int, default=100)
     parser.add_argument("--pts-samples", type=int, default=10)
     parser.add_argument("--pts-generations", type=int, default=1)
@@ -136,7 +138,7 @@ def open_ours(args: argparse.Namespace) -> tuple[shards.Settings, list[Problem],
             num_questions=args.questions_limit,
             traces=WALKED,
             trace_rollouts=ROLLOUTS,
-            **THOROUGH,
+            **EFFORTS[args.effort],
         )
         stage = StageDir(name="pivotal", path=Path(scratch), seed=args.seed)
         opened = replace(shards.open_settings(config, stage), kept="")

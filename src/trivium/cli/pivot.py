@@ -28,6 +28,9 @@ THOROUGH: dict[str, Any] = {
 }
 """Finds more, and narrower, pivots of a question than a recipe's search, at the same 5 % error."""
 
+EFFORTS: dict[str, dict[str, Any]] = {"thorough": THOROUGH, "quick": {}}
+"""Quick is as a recipe searches."""
+
 SHARD_QUESTIONS = 16
 """Smaller pieces than a recipe's: a model may be slow, and Ctrl-C loses the pieces under way."""
 
@@ -115,7 +118,7 @@ def _search_config(command: verbs.PivotVerb) -> Any:
         traces=WALKED if command.traces is None else command.traces,
         trace_rollouts=command.rollouts or ROLLOUTS,
         gap=command.gap,
-        **THOROUGH,
+        **EFFORTS[command.effort],
         shard_questions=SHARD_QUESTIONS,
         first_shard=2,
         device=command.device,

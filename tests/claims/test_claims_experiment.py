@@ -17,16 +17,17 @@ from trivium.claims import experiment
 from trivium.claims.measure import Outcome
 from trivium.claims.pairs import whole_only
 from trivium.claims.results import Finding
-from trivium.claims.settings import SFT, TITLES, TRAINED, ExperimentConfig
+from trivium.claims.settings import AFTER, SFT, TITLES, TRAINED, ExperimentConfig
 from trivium.cli import main
 from trivium.errors import ConfigError, DataError
+from trivium.models.load import model_hash
 from trivium.pivotal.mine import Searched
 from trivium.records import Preference, Question, Rollout, from_table
 from trivium.store.files import read_parquet
 
 CONFIG = ExperimentConfig(
     questions=16, heldout=12, dev=4, seeds=2, samples=3, dev_samples=2, grid="small", replay=12,
-    untouched=4, traces=4, scan_rollouts=10,
+    untouched=4, traces=4, scan_rollouts=10, after=True,
 )  # fmt: skip
 WRITTEN = ("table.json", "arms.json", "claims.md")
 
@@ -55,7 +56,7 @@ def test_every_arm_and_seed_answered_the_same_problems(done: tuple[Path, list[Fi
     asked = defaultdict(list)
     for row in from_table(Outcome, read_parquet(out / "outcomes.parquet")):
         asked[row.arm, row.seed].append(row.item_id)
-    assert set(asked) == {(SFT, 0), *((arm, seed) for arm in TRAINED for seed in range(2))}
+    assert set(asked) == {(SFT, 0), *((arm, seed) for arm in (*TRAINED, AFTER) for seed in range(2))}
     heldout = [q.id for q in from_table(Question, read_parquet(out / "problems" / "heldout.parquet"))]
     assert all(ids == heldout for ids in asked.values())
 
@@ -104,12 +105,21 @@ def test_pairs_come_from_their_own_seed_and_are_as_many(done: tuple[Path, list[F
         assert verdicts[*row.prompt_ids, *row.rejected_ids] != "right"
 
 
+def test_the_arm_after_starts_from_the_fitted_model(done: tuple[Path, list[Finding]]) -> None:
+    models = done[0] / "models"
+    assert {folder.name for folder in models.iterdir()} == {*TRAINED, AFTER, "fitted"}
+    hashes = {name: model_hash(models / name / "0" / "model") for name in (AFTER, "fitted", "rejection")}
+    assert len(set(hashes.values())) == 3
+    lines = [row for row in done[1] if "after rejection-sampled SFT" in row.statement]
+    assert [row.metric for row in lines] == ["at T=1", "greedy"]
+
+
 def test_another_experiment_in_the_same_folder_is_refused(
     done: tuple[Path, list[Finding]], finished_run: Path
 ) -> None:
     other = ExperimentConfig(questions=17)
     with pytest.raises(
-        ConfigError, match=r"another experiment there \(changed config.dev, .*config.questions"
+        ConfigError, match=r"another experiment there \(changed config.after, .*config.questions"
     ):
         experiment.run([13], finished_run, done[0], other, workers=1)
     with pytest.raises(ConfigError, match="got 14; expected some of 11, 12, 13"):

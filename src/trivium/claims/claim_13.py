@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trivium.claims.results import METRIC_TITLES, Finding, Matrix, difference, finding
-from trivium.claims.settings import ENTROPY, PIVOTAL, RANDOM, REJECTION, SFT, TITLES, WHOLE
+from trivium.claims.settings import AFTER, ENTROPY, PIVOTAL, RANDOM, REJECTION, SFT, TITLES, WHOLE
 
 NUMBER = 13
 TITLE = "Pivotal DPO lifts reasoning over SFT and over whole-reply DPO"
@@ -36,6 +36,18 @@ def findings(
         for rival in RIVALS
         for metric in ("sampled", "greedy")
     ]
+    if AFTER in cells:
+        found += [
+            finding(
+                NUMBER,
+                "pivotal DPO after rejection-sampled SFT is above rejection-sampled SFT alone",
+                METRIC_TITLES[metric],
+                difference(cells, AFTER, REJECTION, metric),
+                n=n,
+                seeds=seeds,
+            )
+            for metric in ("sampled", "greedy")
+        ]
     found.append(
         finding(
             NUMBER,

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trivium.claims import claim_11, claim_12, claim_13
-from trivium.claims.fit import TUNING_SEED, Training, Trial, train_arm, try_setting
+from trivium.claims.fit import TUNING_SEED, Training, Trial, train_arm, train_first, try_setting
 from trivium.claims.gather import choose_problems, gather
 from trivium.claims.measure import CHUNK, Asked, Outcome, ask_problems, ask_untouched, untouched_shards
 from trivium.claims.page import CLAIMS, page
 from trivium.claims.pairs import write_arms
 from trivium.claims.results import Finding, arm_rows, matrices, untouched_matrices
 from trivium.claims.scan import SCANNED, choose_traces, scan
-from trivium.claims.settings import SFT, TRAINED, ExperimentConfig, Setting, settings_of
+from trivium.claims.settings import AFTER, REJECTION, SFT, TRAINED, ExperimentConfig, Setting, settings_of
 from trivium.claims.world import HELDOUT, World, open_world, write_problems, write_replay
 from trivium.config import to_json
 from trivium.errors import ConfigError, DataError
@@ -111,8 +111,12 @@ def compare(world: World, stage: StageDir) -> dict[str, Any]:
     write_replay(world)
     numbers = range(config.seeds)
     counts = run_shards(stage, "arms", functools.partial(write_arms, world), numbers, label="pairs")["counts"]
-    chosen = choose(world, stage)
-    trainings = [Training(_setting(chosen[arm]), number) for number in numbers for arm in TRAINED]
+    chosen = choose(world, stage, "tune", TRAINED)
+    if config.after:
+        first = [Training(_setting(chosen[REJECTION]), number) for number in numbers]
+        run_shards(stage, "first", functools.partial(train_first, world), first, label="right replies first")
+        chosen |= choose(world, stage, "tune-after", (AFTER,))
+    trainings = [Training(_setting(chosen[arm]), number) for number in numbers for arm in chosen]
     trained = run_shards(stage, "train", functools.partial(train_arm, world), trainings, label="training")
     models = [(SFT, 0, world.sft), *((t.setting.arm, t.number, _model(world, t)) for t in trainings)]
     outcomes = from_table(Outcome, ask_all(world, stage, models))
@@ -121,7 +125,7 @@ def compare(world: World, stage: StageDir) -> dict[str, Any]:
     stage.write_table("trained", trained["trained"])
     stage.write_table("untouched", logs["logs"])
     cells, kept = matrices(outcomes), untouched_matrices(from_table(ItemLog, logs["logs"]))
-    arms = (SFT, *TRAINED)
+    arms = (SFT, *chosen)
     return {
         "findings": claim_13.findings(cells, kept),
         "rows": arm_rows(cells, arms),
@@ -131,17 +135,15 @@ def compare(world: World, stage: StageDir) -> dict[str, Any]:
     }
 
 
-def choose(world: World, stage: StageDir) -> dict[str, dict[str, Any]]:
+def choose(world: World, stage: StageDir, name: str, arms: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Try every arm's settings on the development problems; arm -> the best row, the mildest of equals."""
-    grid = world.config.grid
-    trials = [Trial(i, s) for i, s in enumerate(s for arm in TRAINED for s in settings_of(arm, grid))]
-    table = run_shards(stage, "tune", functools.partial(try_setting, world), trials, label="settings")[
-        "trials"
-    ]
-    stage.write_table("trials", table)
-    rows = table.to_pylist()
+    settings = [setting for arm in arms for setting in settings_of(arm, world.config.grid)]
+    trials = [Trial(index, setting) for index, setting in enumerate(settings)]
+    tables = run_shards(stage, name, functools.partial(try_setting, world), trials, label="settings")
+    stage.write_table(name, tables["trials"])
+    rows = tables["trials"].to_pylist()
     assert {row["seed"] for row in rows} == {TUNING_SEED}
-    return {arm: max((r for r in rows if r["arm"] == arm), key=lambda r: r["score"]) for arm in TRAINED}
+    return {arm: max((r for r in rows if r["arm"] == arm), key=lambda r: r["score"]) for arm in arms}
 
 
 def ask_all(world: World, stage: StageDir, models: Sequence[tuple[str, int, Path]]) -> Any:

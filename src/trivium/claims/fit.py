@@ -1,4 +1,8 @@
-"""Training one arm with one setting: the stage dpo1 of the pipeline on the arm's own pairs and replies."""
+"""Training one arm with one setting: the stage dpo1 of the pipeline on the arm's own pairs and replies.
+
+The arm AFTER starts from a model that was fitted to the right replies among the pivotal arm's own rollouts,
+so it costs no rollout more than the others.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trivium.claims.settings import REJECTION, Setting
+from trivium.claims.settings import AFTER, PIVOTAL, REJECTION, Setting
 from trivium.claims.world import DEV, World
 from trivium.store.run import SCRATCH, StageDir
 from trivium.train import dpo_stage
@@ -18,6 +22,9 @@ from trivium.train.dpo_stage import DPOConfig
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+FITTED = "fitted"
+"""Folder of the models that AFTER starts from."""
 
 TUNING_SEED = 0
 """Settings are chosen on the rollouts of the first repetition and kept for all."""
@@ -46,7 +53,7 @@ def try_setting(world: World, trial: Trial) -> Mapping[str, pa.Table]:
 
     from trivium.claims.measure import Asked, ask
 
-    folder = world.out / "trials" / str(trial.index)
+    folder = world.out / "trials" / f"{trial.setting.arm}-{trial.index}"
     found = fit(world, trial.setting, TUNING_SEED, folder)
     asked = Asked(
         arm=trial.setting.arm,
@@ -74,15 +81,33 @@ def train_arm(world: World, training: Training) -> Mapping[str, pa.Table]:
     return {"trained": pa.Table.from_pylist([found])}
 
 
-def fit(world: World, setting: Setting, number: int, folder: Path) -> dict[str, Any]:
-    """Run the stage in a folder; training that was killed there goes on from its last checkpoint."""
+def train_first(world: World, training: Training) -> Mapping[str, pa.Table]:
+    """Fit SFT to the right replies of the pivotal arm's own rollouts, for AFTER to start from."""
+    import pyarrow as pa
+
+    folder = world.model_folder(FITTED, training.number)
+    found = fit(world, training.setting, training.number, folder, data=PIVOTAL)
+    return {"trained": pa.Table.from_pylist([found])}
+
+
+def fit(world: World, setting: Setting, number: int, folder: Path, data: str = "") -> dict[str, Any]:
+    """Run the stage in a folder; training that was killed there goes on from its last checkpoint.
+
+    Args:
+        world: The run.
+        setting: How.
+        number: Of the seed.
+        folder: Of the stage.
+        data: Arm whose pairs and replies are used; the setting's own when empty.
+    """
+    after = setting.arm == AFTER
     stage = StageDir(
         name="dpo1",
         path=folder,
         seed=world.seed_of(number),
         inputs={
-            "sft": world.stages["sft"],
-            "data": world.arm_folder(setting.arm, number),
+            "start": world.model_folder(FITTED, number) if after else world.stages["sft"],
+            "data": world.arm_folder(data or (PIVOTAL if after else setting.arm), number),
             "replay": world.out / "replay",
         },
     )
@@ -105,7 +130,7 @@ def stage_config(base: DPOConfig, setting: Setting) -> DPOConfig:
     pairs = setting.arm != REJECTION
     return dataclasses.replace(
         base,
-        start="sft",
+        start="start",
         pairs_from=("data",),
         origins=(),
         max_pairs=0,

@@ -7,7 +7,7 @@ from typing import Any
 
 from trivium.claims import claim_11, claim_12, claim_13
 from trivium.claims.results import METRIC_TITLES, Finding
-from trivium.claims.settings import TITLES, ExperimentConfig, Setting, at_edge
+from trivium.claims.settings import AFTER, PIVOTAL, TITLES, ExperimentConfig, Setting, at_edge
 
 CLAIMS: dict[int, Any] = {claim.NUMBER: claim for claim in (claim_11, claim_12, claim_13)}
 """Number -> module of the claim."""
@@ -61,7 +61,7 @@ def choices_text(
     ]
     lines = []
     for arm, row in chosen.items():
-        own = [count for count in counts if count["arm"] == arm]
+        own = [count for count in counts if count["arm"] == (PIVOTAL if arm == AFTER else arm)]
         mean = {
             k: sum(c[k] for c in own) / len(own) for k in ("tokens", "pairs", "questions", "right_replies")
         }

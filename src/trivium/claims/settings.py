@@ -13,9 +13,10 @@ WHOLE = "whole"
 PIVOTAL = "pivotal"
 RANDOM = "random"
 ENTROPY = "entropy"
+AFTER = "after"
 
 TRAINED = (REJECTION, WHOLE, PIVOTAL, RANDOM, ENTROPY)
-"""Arms that are trained; the order of the tables."""
+"""Arms that are trained from SFT; the order of the tables."""
 
 HOLDS = ("right", "kl")
 
@@ -26,6 +27,7 @@ TITLES = {
     PIVOTAL: "pivotal DPO",
     RANDOM: "random-token pairs",
     ENTROPY: "high-entropy-token pairs",
+    AFTER: "rejection-sampled SFT, then pivotal DPO",
 }
 
 
@@ -45,6 +47,8 @@ class ExperimentConfig:
     """Replies at T=1 to every held-out problem: accuracy, and pass@ this many."""
     dev_samples: int = 4
     """Replies at T=1 to every development problem."""
+    after: bool = False
+    """One arm more: right replies first, then pivotal pairs, both from the pivotal arm's rollouts."""
     grid: Literal["full", "small"] = "full"
     """Settings that each arm may choose from."""
     pairs_per_question: int = 8

@@ -208,6 +208,8 @@ class ClaimsVerb:
     """Solutions whose every token is estimated, for claims 11 and 12; 60 when not given."""
     grid: Annotated[Literal["full", "small"] | None, tyro.conf.arg(help_behavior_hint="")] = None
     """Settings that each arm chooses from; full when not given."""
+    after: tyro.conf.FlagCreatePairsOff[bool] = False
+    """One arm more: rejection-sampled SFT first, then pivotal DPO, as the report orders its rounds."""
     quick: tyro.conf.FlagCreatePairsOff[bool] = False
     """Tiny sizes, to see in a minute that it runs; decides nothing."""
     workers: Annotated[int, tyro.conf.arg(metavar="N")] = 2

@@ -13,17 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from trivium.claims import experiment
+from trivium.claims import experiment, fit
 from trivium.claims.measure import Outcome
 from trivium.claims.pairs import whole_only
 from trivium.claims.results import Finding
-from trivium.claims.settings import AFTER, SFT, TITLES, TRAINED, ExperimentConfig
+from trivium.claims.settings import AFTER, SFT, TITLES, TRAINED, ExperimentConfig, settings_of
+from trivium.claims.world import open_world
 from trivium.cli import main
-from trivium.errors import ConfigError, DataError
+from trivium.errors import ConfigError, DataError, ResourceError
 from trivium.models.load import model_hash
 from trivium.pivotal.mine import Searched
 from trivium.records import Preference, Question, Rollout, from_table
 from trivium.store.files import read_parquet
+from trivium.store.run import Run
 
 CONFIG = ExperimentConfig(
     questions=16, heldout=12, dev=4, seeds=2, samples=3, dev_samples=2, grid="small", replay=12,
@@ -112,6 +114,21 @@ def test_the_arm_after_starts_from_the_fitted_model(done: tuple[Path, list[Findi
     assert len(set(hashes.values())) == 3
     lines = [row for row in done[1] if "after rejection-sampled SFT" in row.statement]
     assert [row.metric for row in lines] == ["at T=1", "greedy"]
+
+
+def test_a_setting_that_breaks_down_loses_and_says_why(
+    done: tuple[Path, list[Finding]], finished_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        (done[0] / "trials" / "pivotal-7").mkdir(parents=True)
+        raise ResourceError("training: no usable gradient")
+
+    monkeypatch.setattr(fit, "fit", broken)
+    world = open_world(Run.open(finished_run), done[0], CONFIG)
+    (row,) = fit.try_setting(world, fit.Trial(7, settings_of("pivotal", "small")[0]))["trials"].to_pylist()
+    assert (row["score"], row["error"]) == (-1.0, "training: no usable gradient")
+    whole = read_parquet(done[0] / "tune.parquet")
+    assert list(row) == whole.column_names
 
 
 def test_another_experiment_in_the_same_folder_is_refused(

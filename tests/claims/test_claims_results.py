@@ -10,7 +10,7 @@ import pytest
 from trivium.claims import claim_11, claim_12
 from trivium.claims.measure import Outcome
 from trivium.claims.pairs import capped, distinct, parted, whole_pairs
-from trivium.claims.results import difference, judge, matrices
+from trivium.claims.results import difference, finding, judge, matrices
 from trivium.claims.settings import TRAINED, at_edge, settings_of
 from trivium.records import Rollout
 
@@ -31,6 +31,13 @@ def test_an_interval_decides_only_when_it_lies_on_one_side(
     low: float, high: float, threshold: float, direction: str, verdict: str
 ) -> None:
     assert judge(low, high, threshold, direction) == verdict
+
+
+def test_one_seed_decides_nothing_about_training() -> None:
+    sure = (0.05, 0.04, 0.06)
+    verdicts = [finding(13, "s", "m", sure, n=9, seeds=seeds, trained=True).verdict for seeds in (1, 2)]
+    assert verdicts == ["undecided", "holds"]
+    assert finding(11, "s", "m", sure, n=9, seeds=1).verdict == "holds"
 
 
 def outcome(arm: str, seed: int, item: int, greedy: float, right: int) -> Outcome:

@@ -32,6 +32,7 @@ def findings(
             difference(cells, PIVOTAL, rival, metric),
             n=n,
             seeds=seeds,
+            trained=True,
         )
         for rival in RIVALS
         for metric in ("sampled", "greedy")
@@ -45,6 +46,7 @@ def findings(
                 difference(cells, AFTER, REJECTION, metric),
                 n=n,
                 seeds=seeds,
+                trained=True,
             )
             for metric in ("sampled", "greedy")
         ]
@@ -56,6 +58,7 @@ def findings(
             difference(cells, PIVOTAL, SFT, "pass"),
             n=n,
             seeds=seeds,
+            trained=True,
         )
     )
     found += [
@@ -67,6 +70,7 @@ def findings(
             n=values.shape[1],
             seeds=seeds,
             threshold=TOLERATED,
+            trained=True,
         )
         for task, values in untouched[PIVOTAL].items()
     ]

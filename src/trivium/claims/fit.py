@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from trivium.claims.settings import AFTER, PIVOTAL, REJECTION, Setting
 from trivium.claims.world import DEV, World
+from trivium.errors import ResourceError
 from trivium.store.run import SCRATCH, StageDir
 from trivium.train import dpo_stage
 from trivium.train.dpo_stage import DPOConfig
@@ -48,13 +49,23 @@ class Training:
 
 
 def try_setting(world: World, trial: Trial) -> Mapping[str, pa.Table]:
-    """Train with a setting and score it on the development problems; the model is thrown away."""
+    """Train with a setting and score it on the development problems; the model is thrown away.
+
+    A setting under which training breaks down scores -1, with the error beside it.
+    """
     import pyarrow as pa
 
     from trivium.claims.measure import Asked, ask
 
     folder = world.out / "trials" / f"{trial.setting.arm}-{trial.index}"
-    found = fit(world, trial.setting, TUNING_SEED, folder)
+    try:
+        found = fit(world, trial.setting, TUNING_SEED, folder)
+    except ResourceError as error:
+        shutil.rmtree(folder)
+        zeros = {"pairs": 0, "pairs_left_out": 0, "steps": 0, "kl_conversations": 0.0, "train_seconds": 0.0}
+        scores = {"dev_greedy": 0.0, "dev_sampled": 0.0, "score": -1.0, "error": str(error)}
+        row = {**dataclasses.asdict(trial.setting), "seed": TUNING_SEED, **zeros, **scores}
+        return {"trials": pa.Table.from_pylist([row])}
     asked = Asked(
         arm=trial.setting.arm,
         number=TUNING_SEED,
@@ -68,8 +79,8 @@ def try_setting(world: World, trial: Trial) -> Mapping[str, pa.Table]:
     greedy = sum(row.greedy for row in rows) / len(rows)
     sampled = sum(row.right for row in rows) / (len(rows) * world.config.dev_samples)
     shutil.rmtree(folder)
-    scores = {"index": trial.index, "dev_greedy": greedy, "dev_sampled": sampled}
-    return {"trials": pa.Table.from_pylist([{**found, **scores, "score": (greedy + sampled) / 2}])}
+    scores = {"dev_greedy": greedy, "dev_sampled": sampled, "score": (greedy + sampled) / 2, "error": ""}
+    return {"trials": pa.Table.from_pylist([{**found, **scores}])}
 
 
 def train_arm(world: World, training: Training) -> Mapping[str, pa.Table]:

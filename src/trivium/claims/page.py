@@ -95,7 +95,8 @@ def page(
     parts = [
         "# Claims\n",
         "Written by `trivium claims`. A statement holds where its whole 95 % interval lies on the wanted "
-        "side, fails where it lies on the other, and is undecided else.\n",
+        "side, fails where it lies on the other, and is undecided else; one seed decides nothing about "
+        "training. Intervals are not widened for the number of statements.\n",
         findings_text(found),
     ]
     if experiment is not None:

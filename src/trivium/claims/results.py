@@ -63,9 +63,11 @@ def finding(
     unit: Literal["points", "share", "count"] = "points",
     direction: Literal["above", "below"] = "above",
     threshold: float = 0.0,
+    trained: bool = False,
 ) -> Finding:
-    """Build a finding and judge it."""
+    """Build a finding and judge it; about what training does, one seed decides nothing."""
     value, low, high = interval
+    decided = judge(low, high, threshold, direction) if seeds > 1 or not trained else "undecided"
     return Finding(
         claim=claim,
         statement=statement,
@@ -78,7 +80,7 @@ def finding(
         high=high,
         n=n,
         seeds=seeds,
-        verdict=judge(low, high, threshold, direction),
+        verdict=decided,
     )
 
 

@@ -133,7 +133,7 @@ def kill_after_a_checkpoint(job: Job, folder: Path) -> None:
     (folder / "main.py").write_text(script)
     process = subprocess.Popen([sys.executable, folder / "main.py", folder / "job.pickle"])
     file = job.scratch / checkpoint.FILE
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not file.exists() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)

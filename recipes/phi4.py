@@ -70,7 +70,7 @@ def recipe() -> Recipe:
     preferences = replace(BASE, learning_rate=5e-7, weight_decay=0.0, rows=128, row_tokens=16_384, ranks=128)
     return Recipe(
         name="phi4",
-        stages=tuple(stage.name for stage in STAGES),
+        stages=tuple(stage.name for stage in STAGES if stage.name != "export"),
         curate=CurateConfig(installation=False, paths=("data/web", "data/code", "data/books")),
         items=ItemsConfig(),
         synthesize=SynthesizeConfig(teacher=TeacherConfig(where="http://localhost:8000/v1", model="teacher")),

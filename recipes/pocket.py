@@ -43,7 +43,7 @@ def recipe() -> Recipe:
         name="pocket",
         seed=0,
         workers=2,
-        stages=tuple(stage.name for stage in STAGES),
+        stages=tuple(stage.name for stage in STAGES if stage.name != "export"),
         curate=CurateConfig(max_books_bytes=500_000),
         items=ItemsConfig(facts_unknown=200),
         synthesize=SynthesizeConfig(

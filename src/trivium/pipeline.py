@@ -58,6 +58,7 @@ STAGES = (
     Stage("dpo2", "trivium.train.dpo_stage"),
     Stage("evaluate", "trivium.evaluate.stage"),
     Stage("report", "trivium.report.stage"),
+    Stage("export", "trivium.pivotal.export_stage"),
 )
 
 Say = Callable[[str], None]

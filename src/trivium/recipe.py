@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import typing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from trivium.evaluate.items_stage import ItemsConfig
 from trivium.evaluate.stage import EvaluateConfig
 from trivium.mix.stage import MixConfig
 from trivium.models.cost import Expected
+from trivium.pivotal.export_stage import ExportConfig
 from trivium.pivotal.stage import PivotalConfig
 from trivium.report.stage import ReportConfig
 from trivium.store import files
@@ -61,6 +63,7 @@ class Recipe:
     dpo2: DPOConfig
     evaluate: EvaluateConfig
     report: ReportConfig
+    export: ExportConfig = ExportConfig()
     expected: Expected = Expected()
     """What `trivium plan` assumes of data that is not made yet; no stage reads it."""
 
@@ -88,7 +91,22 @@ def load(path: Path | str) -> Recipe:
 
 def load_with(path: Path | str, settings: Sequence[str]) -> Recipe:
     """Read a recipe and apply `key=value` settings, e.g. `pivotal.rollouts=32`, in order."""
-    recipe = load(path)
+    return with_settings(load(path), settings)
+
+
+def blank(**fields: Any) -> Recipe:
+    """Return a recipe with every stage at its default, for runs of a few stages that need no recipe file."""
+    hints = typing.get_type_hints(Recipe)
+    missing = {
+        field.name: hints[field.name]()
+        for field in dataclasses.fields(Recipe)
+        if field.default is dataclasses.MISSING and field.name not in fields
+    }
+    return Recipe(**missing, **fields)
+
+
+def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """Apply `key=value` settings, e.g. `pivotal.gap=0.3`, in order."""
     for setting in settings:
         key, sign, value = setting.partition("=")
         if not sign:

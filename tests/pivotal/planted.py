@@ -110,9 +110,9 @@ class Planted:
     def policy(self, seed: int = 0) -> Policy:
         return Policy(self.sample, self.judge, frozenset({STOP}), BUDGET, seed)
 
-    def judge(self, problem: Problem, reply: Sequence[int]) -> Verdict:
-        assert STOP not in reply
-        return Verdict.RIGHT if RIGHT in reply else Verdict.WRONG
+    def judge(self, replies: Sequence[tuple[Problem, Sequence[int]]]) -> list[Verdict]:
+        assert not any(STOP in reply for _, reply in replies)
+        return [Verdict.RIGHT if RIGHT in reply else Verdict.WRONG for _, reply in replies]
 
     def sample(self, requests: Sequence[Request]) -> list[Completion]:
         return [self._complete(request) for request in requests]

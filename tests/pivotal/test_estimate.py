@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from functools import cache
 from math import comb
 
@@ -8,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trivium.errors import ConfigError
-from trivium.pivotal.estimate import Estimate, StopRule, combine, count, known, largest_shift
+from trivium.pivotal.estimate import (
+    Estimate,
+    StopRule,
+    anytime_difference,
+    combine,
+    confidence_sequence,
+    count,
+    false_accept_rate,
+    known,
+    largest_shift,
+)
 from trivium.pivotal.stage import PivotalConfig
 from trivium.records import Verdict
 from trivium.stats import wilson
@@ -97,3 +108,49 @@ def test_the_rule_stops_early_both_ways() -> None:
 def test_looks_that_do_not_grow_are_refused(looks: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError, match="looks"):
         StopRule(0.2, looks, 0.95)
+
+
+def test_the_stated_error_is_the_enumerated_one() -> None:
+    worst = max(chance_of_accepting(p / 20 + RULE.gap, p / 20) for p in range(17))
+    assert false_accept_rate(RULE) == pytest.approx(worst)
+    assert 0.01 < false_accept_rate(RULE) <= 0.05
+
+
+def test_more_looks_accept_wrongly_more_often() -> None:
+    one, many = StopRule(0.2, (64,), 0.95), StopRule(0.2, tuple(range(4, 65, 4)), 0.95)
+    assert false_accept_rate(one) < false_accept_rate(many)
+
+
+@pytest.mark.parametrize("prob", [0.03, 0.3, 0.5])
+def test_a_confidence_sequence_holds_at_every_look(prob: float) -> None:
+    """Wilson intervals miss the truth at some look far more often than their level says; this never may."""
+    rng, missed, wilson_missed, runs = random.Random(1), 0, 0, 300
+    for _ in range(runs):
+        right, ever, ever_wilson = 0, False, False
+        for n in range(1, 201):
+            right += rng.random() < prob
+            low, high = confidence_sequence(Estimate(n, right), 0.9)
+            ever |= not low <= prob <= high
+            low, high = wilson(right, n, 0.9)
+            ever_wilson |= not low <= prob <= high
+        missed, wilson_missed = missed + ever, wilson_missed + ever_wilson
+    assert missed / runs <= 0.1
+    assert wilson_missed / runs > 0.2
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.floats(0.5, 0.99))
+def test_a_confidence_sequence_holds_its_estimate_and_contains_the_fixed_interval_when_long(
+    right: int, wrong: int, level: float
+) -> None:
+    estimate = Estimate(right + wrong, right)
+    low, high = confidence_sequence(estimate, level)
+    assert 0 <= low <= estimate.prob <= high <= 1
+    narrower = confidence_sequence(estimate, level / 2)
+    assert low <= narrower[0] and narrower[1] <= high
+
+
+def test_a_difference_at_any_time() -> None:
+    low, high = anytime_difference(Estimate(200, 180), Estimate(200, 60))
+    assert 0.2 < low < 0.6 < high < 0.9
+    assert anytime_difference(known(True), known(False)) == (1.0, 1.0)
+    assert confidence_sequence(Estimate()) == (0.0, 1.0)

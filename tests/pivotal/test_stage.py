@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import random
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import Phi3Config, Phi3ForCausalLM
+from tiny import make_model, prompt
 
 from trivium.errors import ConfigError, DataError
 from trivium.models import chat
@@ -22,7 +19,6 @@ from trivium.pivotal.stage import PivotalConfig, run
 from trivium.records import PivotalToken, Preference, Question, Rollout
 from trivium.store.run import StageDir, hash_outputs
 
-WORDS = ("user", "assistant", "how", "many", "Answer:", "1", "2", "3", "so", "then", "well", "yes")
 CONFIG = PivotalConfig(
     num_questions=24,
     max_reply_tokens=16,
@@ -33,61 +29,17 @@ CONFIG = PivotalConfig(
     solved_rollouts=6,
     num_solved=2,
     shard_questions=5,
+    first_shard=5,
     batch_size=64,
 )
 
 
 @pytest.fixture(scope="module")
 def sft(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A stage folder with a model that says `so Answer: 1` or `then Answer: 2`, mostly."""
+    """A stage folder with the tiny model."""
     folder = tmp_path_factory.mktemp("sft")
-    names = [*WORDS, *chat.SPECIAL_TOKENS]
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(names)}, unk_token="well"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # type: ignore[assignment]
-    tokenizer.add_special_tokens(list(chat.SPECIAL_TOKENS))
-    config = Phi3Config(
-        vocab_size=len(names),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=48,
-        original_max_position_embeddings=48,
-        bos_token_id=12,
-        eos_token_id=12,
-        pad_token_id=16,
-    )
-    torch.set_num_threads(1)
-    torch.manual_seed(5)
-    model = Phi3ForCausalLM(config)
-    (folder / "model").mkdir()
-    tokenizer.save(str(folder / "model" / "tokenizer.json"))
-    teach(model, folder / "model")
-    model.save_pretrained(folder / "model")
+    make_model(folder / "model")
     return folder
-
-
-def teach(model: Phi3ForCausalLM, folder: Path) -> None:
-    tokenizer, rng = load_tokenizer(folder), random.Random(0)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    for _ in range(60):
-        rows = []
-        for _ in range(16):
-            right = rng.random() < 0.5
-            digit = "1" if right == (rng.random() < 0.9) else "2"
-            reply = ["well"] * rng.randrange(3) + ["so" if right else "then", "Answer:", digit]
-            ids = chat.prompt_ids(tokenizer, prompt(rng.randrange(40)), "chat")
-            ids += [*tokenizer.encode(" ".join(reply)), tokenizer.end_id]
-            rows.append(ids + [tokenizer.pad_id] * (24 - len(ids)))
-        batch = torch.tensor(rows)
-        model(input_ids=batch, labels=batch.masked_fill(batch == tokenizer.pad_id, -100)).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-
-def prompt(index: int) -> str:
-    return f"how many {' '.join(WORDS[(index * k) % 12] for k in range(1, 7))}"
 
 
 def questions(answer: str = "1") -> list[Question]:
@@ -150,8 +102,8 @@ def test_parents_lead_to_a_pivot_or_a_question(done: tuple[StageDir, dict[str, A
     stage, _ = done
     known = {row.id for row in stage.rows("pivotal", "pivotal_tokens", PivotalToken)}
     for pair in stage.rows("pivotal", "preferences", Preference):
-        (parent,) = pair.parents
-        assert parent in known or parent == pair.question_id
+        assert pair.parents == [pair.question_id] or known.issuperset(pair.parents)
+        assert 1 <= len(pair.parents) <= 2
 
 
 def test_prompts_are_the_chat_format_as_ids(done: tuple[StageDir, dict[str, Any]], sft: Path) -> None:
@@ -205,6 +157,42 @@ def test_a_killed_run_goes_on_and_ends_the_same(
     again.write_drops()
     assert len(calls) == 5 + 1  # five shards, and the one that died once more
     assert hash_outputs(again.path) == hash_outputs(done[0].path)
+
+
+def test_a_kill_within_a_shard_repeats_no_finished_call(
+    done: tuple[StageDir, dict[str, Any]], sft: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rollouts are kept call by call: a resumed run draws only what the cut-off one had not."""
+    real, drawn = shards.sample, [0]
+
+    def counting(limit: int) -> Any:
+        calls = [0]
+
+        def draw(*args: Any, **options: Any) -> Any:
+            calls[0] += 1
+            if calls[0] > limit:
+                raise KeyboardInterrupt
+            found = real(*args, **options)
+            drawn[0] += sum(len(one.logprobs) for one in found)
+            return found
+
+        return draw
+
+    monkeypatch.setattr(shards, "sample", counting(7))
+    with pytest.raises(KeyboardInterrupt):
+        run(CONFIG, stage_at(tmp_path / "pivotal", sft))
+    monkeypatch.setattr(shards, "sample", counting(10**6))
+    again = stage_at(tmp_path / "pivotal", sft)
+    found = run(CONFIG, again)
+    again.write_drops()
+    assert hash_outputs(again.path) == hash_outputs(done[0].path)
+    pages = json.loads((again.path / "solved.json").read_text())
+    assert found["tokens_generated"] < drawn[0] < found["tokens_generated"] + solved_tokens(pages)
+
+
+def solved_tokens(pages: list[dict[str, Any]]) -> int:
+    """More than the solutions of the page can have taken: every prefix, every rollout, at full length."""
+    return sum(len(page["tokens"]) * CONFIG.solved_rollouts * CONFIG.max_reply_tokens for page in pages)
 
 
 @pytest.mark.slow

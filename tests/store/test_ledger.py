@@ -42,3 +42,51 @@ def test_a_rerun_does_only_what_is_left(tmp_path: Path) -> None:
     result = run_shards(stage, "s", work, range(6), workers=1)
     assert result["squares"].column("square").to_pylist() == [0, 1, 4, 9, 16, 25]
     assert log.read_text().split() == ["0", "1", "2", "3", "3", "4", "5"]
+
+
+class Heard:
+    """A progress bar that remembers."""
+
+    def __init__(self) -> None:
+        self.done, self.words = [], []
+
+    def advance(self, n: int = 1) -> None:
+        self.done.append(n)
+
+    def note(self, text: str) -> None:
+        self.words.append(text)
+
+    def __enter__(self) -> "Heard":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+
+def count_rows(tables: dict[str, pa.Table]) -> dict[str, int]:
+    return {"squares": int(tables["squares"].column("square")[0].as_py())}
+
+
+def test_the_bar_counts_by_size_and_sums_what_shards_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars: list[Heard] = []
+
+    def bar(self: StageDir, label: str, total: int, unit: str = "rows") -> Heard:
+        assert (total, unit) == (60, "things")
+        bars.append(Heard())
+        return bars[-1]
+
+    monkeypatch.setattr(StageDir, "progress", bar)
+    log = tmp_path / "log"
+    log.with_suffix(".poison").touch()
+    work, sizes = partial(square, str(log)), [2, 4, 6, 8, 10, 30]
+    options = {"workers": 1, "unit": "things", "sizes": sizes, "tally": count_rows}
+    with pytest.raises(RuntimeError):
+        run_shards(stage_at(tmp_path), "s", work, range(6), **options)
+    log.with_suffix(".poison").unlink()
+    run_shards(stage_at(tmp_path), "s", work, range(6), **options)
+    first, second = bars
+    assert first.done == [0, 2, 4, 6] and first.words[-1] == "5 squares"
+    assert second.done == [12, 8, 10, 30]  # what was done before counts at once
+    assert second.words == ["5 squares", "14 squares", "30 squares", "55 squares"]

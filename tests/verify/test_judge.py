@@ -53,12 +53,12 @@ def test_judge(verifier: str, reply: str, answer: str, expected: str) -> None:
 
 
 def test_unknown_verifier_names_the_known_ones() -> None:
-    with pytest.raises(DataError, match="number, exact, text"):
+    with pytest.raises(DataError, match="number, last_number, choice"):
         judge("numbers", "Answer: 1", "1")
 
 
 def test_every_verifier_calls_an_empty_reply_unparsed() -> None:
-    answers = {"constraints": UPPER}
+    answers = {"constraints": UPPER, "choice": "B"}
     for name in VERIFIERS:
         assert judge(name, "", answers.get(name, "1")) is Verdict.UNPARSED, name
 

@@ -82,7 +82,8 @@ def run(
 def collect(world: World, stage: StageDir, number: int) -> list[Problem]:
     """Spend one seed's budget of rollouts and write them; returns the questions."""
     problems = choose_problems(world, number)
-    pieces = [(number, piece) for piece in shards.cut(problems, world.pivotal.shard_questions)]
+    cut = shards.cut(problems, world.pivotal.shard_questions, world.pivotal.first_shard)
+    pieces = [(number, piece) for piece in cut]
     label = f"rollouts, seed {number + 1} of {world.config.seeds}"
     tables = run_shards(stage, f"gather-{number}", functools.partial(gather, world), pieces, label=label)
     if not tables["preferences"].num_rows:

@@ -1,6 +1,6 @@
 """One budget of rollouts a seed, spent in two ways that cost the same tokens on every question.
 
-Both ways share the first whole replies. Then the pivotal search spends its tokens on confirming candidates;
+Both ways share the first whole replies. Then the pivotal search spends tokens to find and confirm pairs;
 the other arms get fresh whole replies to the same questions for as many tokens.
 """
 
@@ -52,7 +52,7 @@ def choose_problems(world: World, number: int) -> list[Problem]:
             f"claims: {config.questions} has no question of skill {config.skill!r}; run it again."
         )
     fitting.sort(key=lambda question: request_seed(seed, "claims", question.id))
-    return [problem for problem, _ in shards.prepare(config, door, fitting, settings_for(world, number))]
+    return shards.prepare(config, door, fitting, settings_for(world, number))
 
 
 def gather(world: World, piece: Piece) -> Mapping[str, pa.Table]:
@@ -61,7 +61,7 @@ def gather(world: World, piece: Piece) -> Mapping[str, pa.Table]:
     settings = settings_for(world, number)
     tables = dict(shards.search(settings)(problems))
     searched = from_table(Searched, tables["searched"])
-    extra = whole_replies(shards._policy(settings), problems, searched)
+    extra = whole_replies(shards.open_policy(settings), problems, searched)
     return {
         **{name: tables[name] for name in ("searched", "rollouts", "preferences")},
         "control": to_table(Rollout, extra),
@@ -69,8 +69,8 @@ def gather(world: World, piece: Piece) -> Mapping[str, pa.Table]:
 
 
 def whole_replies(policy: Policy, problems: Sequence[Problem], searched: Sequence[Searched]) -> list[Rollout]:
-    """Sample fresh whole replies to each question until the next would exceed its tokens for confirming."""
-    budgets = {row.question_id: row.confirm_tokens for row in searched}
+    """Sample fresh whole replies to each question until the next would exceed its tokens for searching."""
+    budgets = {row.question_id: row.search_tokens + row.confirm_tokens for row in searched}
     lengths = {row.question_id: row.root_tokens / max(row.num_rollouts, 1) for row in searched}
     jobs = [
         Job(problem, (), 0, math.ceil(SPARE * budget / lengths[problem.question_id]) + 1, "control")

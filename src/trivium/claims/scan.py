@@ -36,7 +36,6 @@ def choose_traces(
     return [
         Solution(
             known[question_id],
-            "",
             groups[question_id][request_seed(seed, question_id) % len(groups[question_id])],
             (),
         )
@@ -54,7 +53,7 @@ def scan(world: World, solution: Solution) -> Mapping[str, pa.Table]:
     settings = settings_for(world, SCANNED)
     text_of = partial(load_tokenizer(world.sft).decode, keep_special=True)
     gap, count = world.pivotal.gap, world.config.scan_rollouts
-    page = solved(shards._policy(settings), solution, (), count, gap, text_of)
+    page = solved(shards.open_policy(settings), solution, (), count, gap, text_of)
     before, rows = page["p_start"], []
     for place, token in enumerate(page["tokens"]):
         rows.append(

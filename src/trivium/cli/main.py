@@ -36,7 +36,7 @@ WORK: dict[type, str] = {
     verbs.DecontaminateVerb: "run:run_step",
     verbs.MixVerb: "run:run_step",
     verbs.TrainVerb: "run:run_step",
-    verbs.PivotVerb: "run:run_step",
+    verbs.PivotVerb: "pivot:pivot",
     verbs.AlignVerb: "run:run_step",
     verbs.EvaluateVerb: "run:run_step",
 }
@@ -146,6 +146,10 @@ def stopped(command: Any) -> str:
     """Say what Ctrl-C left behind, and how to go on."""
     if isinstance(command, verbs.ClaimsVerb):
         return "stopped; nothing is lost. The same command goes on."
+    if isinstance(command, verbs.PivotVerb):
+        from trivium.cli.pivot import resume_command as resume_pivot
+
+        return f"stopped; nothing is lost. Go on with: {resume_pivot(command)}"
     if not isinstance(command, verbs.RunVerb | verbs.StageVerb):
         return "stopped."
     from trivium.cli.run import resume_command

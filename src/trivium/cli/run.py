@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HOME = Path(__file__).resolve().parents[3]
 """The checkout: recipes, tests and docs lie here."""
 
-STEPS: dict[type[verbs.StageVerb], tuple[str, ...]] = {
+STEPS: dict[type, tuple[str, ...]] = {
     verbs.CurateVerb: ("curate",),
     verbs.SynthesizeVerb: ("items", "synthesize"),
     verbs.DecontaminateVerb: ("decontaminate",),
@@ -36,7 +36,7 @@ def run_recipe(command: verbs.RunVerb) -> int:
     return walk(recipe, run_folder(recipe, command.out), command.start, command.until, command.workers)
 
 
-def run_step(command: verbs.StageVerb) -> int:
+def run_step(command: verbs.StageVerb | verbs.PivotVerb) -> int:
     """Run a recipe up to one step, or that step alone."""
     recipe = load(command.recipe, command.settings)
     step = STEPS[type(command)]

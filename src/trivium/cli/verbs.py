@@ -85,8 +85,67 @@ class TrainVerb(StageVerb):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PivotVerb(StageVerb):
-    """Stage: search for the tokens that decide between right and wrong."""
+class PivotVerb:
+    """Search for the tokens that decide between right and wrong: of any model, or as a recipe's stage.
+
+    With --model and --questions no recipe is needed; the folder --out is then a run folder of its own, with
+    report.html, the tables and an exports folder. The same command goes on where it was stopped.
+    """
+
+    recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")] = ""
+    """A recipe whose stage is run, as with the other stage verbs; leave it out with --model."""
+    model: Folder = None
+    """A Hugging Face model folder with safetensors weights."""
+    questions: Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """Questions with answers: .jsonl, .json or .parquet; the usual names of columns are found."""
+    question_column: Text = None
+    """Column of the question, where its name is an unusual one."""
+    answer_column: Text = None
+    """Column of the answer, where its name is an unusual one."""
+    verifier: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
+    """number, last_number, maths, choice, exact, text, regex, program_tests, judge, module:function, ..."""
+    judge_endpoint: Annotated[str | None, tyro.conf.arg(metavar="URL", help_behavior_hint="")] = None
+    """OpenAI-compatible server of the verifier judge."""
+    judge_model: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
+    """Name of the judging model there."""
+    style: Annotated[Literal["auto", "chat", "raw"], tyro.conf.arg(metavar="STYLE")] = "auto"
+    """chat asks through the model's own template, raw with the text alone; auto is chat where it can."""
+    prompt: Text = None
+    """What is asked, with {question} in it, e.g. "{question} End with: Answer: N"."""
+    system: Text = None
+    """System turn of the chat."""
+    search: Annotated[Literal["tree", "bisect", "scan"], tyro.conf.arg(metavar="SEARCH")] = "tree"
+    """tree (cheapest), bisect (the report's own), scan (every eligible token of a reply)."""
+    gap: Annotated[float, tyro.conf.arg(metavar="P")] = 0.2
+    """Least change of the success probability that counts."""
+    effort: Annotated[Literal["thorough", "quick"], tyro.conf.arg(metavar="EFFORT")] = "thorough"
+    """thorough finds narrower pivots; quick leaves them and spends about a quarter less on each it finds."""
+    traces: Count = None
+    """Replies of each question that are walked along; 2, or 0 for the tree as it is found."""
+    rollouts: Count = None
+    """Rollouts for each prefix of such a walk; 24."""
+    limit: Count = None
+    """Questions searched at most; all of the file when not given."""
+    max_tokens: Annotated[int, tyro.conf.arg(metavar="N")] = 256
+    """Longest reply, in tokens."""
+    temperature: Annotated[float, tyro.conf.arg(metavar="T")] = 1.0
+    """Sampling temperature."""
+    layer: Count = None
+    """Write steering vectors of this layer (0: the embeddings)."""
+    seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
+    """Seed of all rollouts."""
+    device: Annotated[Literal["cpu", "cuda", "auto"], tyro.conf.arg(metavar="DEVICE")] = "cpu"
+    """Where the model runs; auto takes a GPU where there is one."""
+    settings: Settings = ()
+    """Change one field of the recipe, e.g. --set pivotal.looks=8,16,32."""
+    out: Folder = None
+    """Run folder; runs/pivot-<model>-<questions>, or runs/<name of the recipe>."""
+    start: StageFrom = None
+    """Run this stage and the later ones anew; the earlier ones must be finished."""
+    only: tyro.conf.FlagCreatePairsOff[bool] = False
+    """With a recipe: take every earlier stage as it is and run this step anew."""
+    workers: Count = None
+    """Processes for sharded work, each with the model in memory; the results do not depend on it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,7 +104,11 @@ def load_model(path: str | Path, attention: str = "eager") -> PreTrainedModel:
         raise DataError(f"model {folder}: no config.json there; give a Hugging Face model folder.")
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, attn_implementation=attention, local_files_only=True
+            folder,
+            dtype=torch.float32,
+            attn_implementation=attention,
+            local_files_only=True,
+            use_safetensors=True,  # never a pickle: loading one runs what is in it
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(f"model {folder}: cannot be loaded ({error}); write or copy it again.") from error

@@ -155,15 +155,16 @@ def sample_parallel(
     return found
 
 
-def cached_model(model_path: Path | str) -> PreTrainedModel:
+def cached_model(model_path: Path | str, device: str = "cpu") -> PreTrainedModel:
     """Load a model once per process; for worker functions that get many pieces of work."""
     from trivium.models import load, runtime
 
-    key = str(model_path)
+    key = f"{model_path} on {device}"
     if key not in _MODELS:
         runtime.settle()
+        place: Any = runtime.pick_device(device)
         _MODELS.clear()  # one model at a time: a worker serves one stage
-        _MODELS[key] = load.load_model(key)
+        _MODELS[key] = load.load_model(model_path).to(place)
     return _MODELS[key]
 
 

@@ -48,8 +48,13 @@ class Outcome:
     """`accept`, or why not: `futile`, `unsettled`."""
     chosen: Estimate
     rejected: Estimate
-    pivot: Shift
-    """The one of the two tokens that moves p more surely."""
+    shifts: tuple[Shift, Shift]
+    """How far the two tokens move p, the one that does so more surely first."""
+
+    @property
+    def pivot(self) -> Shift:
+        """The one of the two tokens that moves p more surely."""
+        return self.shifts[0]
 
     @property
     def gap(self) -> float:
@@ -65,7 +70,7 @@ def confirm(
     Returns:
         One outcome for each candidate, in order, and all rollouts that were sampled.
     """
-    sides = [(_side(policy, p, c, c.chosen), _side(policy, p, c, c.rejected)) for p, c in found]
+    sides = _sides(policy, found)
     open_, decisions, sampled = list(range(len(found))), [""] * len(found), list[Judged]()
     for look, target in enumerate(rule.looks):
         jobs = [side for index in open_ for side in sides[index] if side.job(target) is not None]
@@ -128,11 +133,18 @@ class _Side:
         self.estimate += rollouts.estimate(judged)
 
 
-def _side(policy: Policy, problem: Problem, candidate: Candidate, child: Child) -> _Side:
-    reply = (*candidate.branch.prefix, child.token_id)
-    ended = child.token_id in policy.stop_ids or len(reply) >= policy.budget
-    right = ended and rollouts.judge_reply(policy, problem, reply) == Verdict.RIGHT
-    return _Side(problem, reply, "confirm", known(right) if ended else Estimate())
+def _sides(policy: Policy, found: Sequence[tuple[Problem, Candidate]]) -> list[tuple[_Side, _Side]]:
+    """Both continuations of every candidate; one that ends the reply is judged and needs no rollout."""
+    every = [
+        _Side(problem, (*candidate.branch.prefix, child.token_id), "confirm", Estimate())
+        for problem, candidate in found
+        for child in (candidate.chosen, candidate.rejected)
+    ]
+    ended = [s for s in every if s.reply[-1] in policy.stop_ids or len(s.reply) >= policy.budget]
+    verdicts = rollouts.judge_replies(policy, [(side.problem, side.reply) for side in ended])
+    for side, verdict in zip(ended, verdicts, strict=True):
+        side.estimate = known(verdict == Verdict.RIGHT)
+    return list(zip(every[::2], every[1::2], strict=True))
 
 
 def _outcome(
@@ -143,5 +155,5 @@ def _outcome(
         shift_of(branch, candidate.chosen, candidate.rejected, chosen, rejected),
         shift_of(branch, candidate.rejected, candidate.chosen, rejected, chosen),
     )
-    pivot = max(shifts, key=lambda shift: shift.least)
-    return Outcome(problem, candidate, decision, chosen, rejected, pivot)
+    surer, other = shifts if shifts[0].least >= shifts[1].least else shifts[::-1]
+    return Outcome(problem, candidate, decision, chosen, rejected, (surer, other))

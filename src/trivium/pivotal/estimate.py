@@ -9,13 +9,16 @@ rollouts, looked at a few times, and sampling stops as soon as the answer is cle
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from trivium.errors import ConfigError
 from trivium.records import Verdict
 from trivium.stats import wilson
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Decision = Literal["accept", "futile", "unsettled", "continue"]
 
@@ -41,6 +44,11 @@ class Estimate:
     def shrunk(self) -> float:
         """Posterior mean under Jeffreys' Beta(1/2, 1/2): 0.75 after one right rollout, never 0 or 1."""
         return (self.num_right + 0.5) / (self.num_rollouts + 1)
+
+    @property
+    def judged_or_all(self) -> float:
+        """Judged rollouts; without end for a finished reply, of which nothing more can be learnt."""
+        return math.inf if self.exact else self.num_rollouts
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Wilson interval of the success probability; a point for a finished reply."""
@@ -104,14 +112,15 @@ class StopRule:
     """When the comparison of two continuations ends.
 
     After each of `looks` rollouts a side the difference d of the two success rates gets an interval of
-    coverage `level`. Accept when its lower end is at least `gap`. Give up as futile when its upper end or d
-    itself is below `gap`. After the last look what is left is unsettled. A true difference below the gap is
-    accepted with probability at most 0.05 for the default rule (exact enumeration, tests/pivotal).
+    coverage `level`. Accept when its lower end is at least `gap`. Give up as futile when its upper end is
+    below `gap`, or d itself with at least `patience` rollouts a side. After the last look what is left is
+    unsettled. A true difference below the gap is accepted with the probability of `false_accept_rate`.
     """
 
     gap: float
     looks: tuple[int, ...]
     level: float
+    patience: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a rule that cannot work."""
@@ -125,6 +134,107 @@ class StopRule:
         difference, low, high = combine([(1.0, chosen), (-1.0, rejected)], self.level)
         if low >= self.gap:
             return "accept"
-        if difference < self.gap or high < self.gap:
+        impatient = min(chosen.judged_or_all, rejected.judged_or_all) >= self.patience
+        if high < self.gap or (difference < self.gap and (impatient or last)):
             return "futile"
         return "unsettled" if last else "continue"
+
+
+def confidence_sequence(estimate: Estimate, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a success probability that holds at every number of rollouts at once.
+
+    One may look after each rollout and stop when one likes: the chance that the truth ever lies outside is at
+    most 1 - level, whereas `Estimate.interval` keeps its level at one number fixed beforehand.
+
+    Source: Robbins 1970; the set of p whose likelihood ratio against a Beta(1/2, 1/2) mixture, a martingale
+    under p, is below 1 / (1 - level) (Ville's inequality).
+    """
+    if estimate.exact:
+        return estimate.prob, estimate.prob
+    right, wrong = estimate.num_right, estimate.num_rollouts - estimate.num_right
+    most = _log_mixture(right, wrong) + math.log(1 - level)
+
+    def inside(p: float) -> bool:
+        return _log_likelihood(right, wrong, p) > most
+
+    middle = right / (right + wrong) if right + wrong else 0.5
+    low = 0.0 if inside(0.0) else _border(inside, middle, 0.0)
+    high = 1.0 if inside(1.0) else _border(inside, middle, 1.0)
+    return low, high
+
+
+def anytime_difference(one: Estimate, other: Estimate, level: float = 0.95) -> tuple[float, float]:
+    """Interval of p(one) - p(other) that holds at every look, whether or not the two share rollouts."""
+    each = (1 + level) / 2  # union bound over the two
+    (low, high), (other_low, other_high) = confidence_sequence(one, each), confidence_sequence(other, each)
+    return low - other_high, high - other_low
+
+
+def false_accept_rate(rule: StopRule) -> float:
+    """Greatest chance that the rule accepts two continuations whose true gap is just the threshold.
+
+    Exact: every outcome of every look weighted with its probability, on a grid of the lower probability in
+    steps of 0.05. Below the threshold the chance is smaller.
+    """
+    accepts, opens = zip(*(_verdict_grids(rule, look) for look in range(len(rule.looks))), strict=True)
+    lows = [step / 20 for step in range(21) if step / 20 + rule.gap <= 1 + 1e-9]
+    return max(_chance(rule, accepts, opens, low + rule.gap, low) for low in lows)
+
+
+def _verdict_grids(rule: StopRule, look: int) -> tuple[np.ndarray, np.ndarray]:
+    """For every (right chosen, right rejected) after a look: accepted, and still open."""
+    import numpy as np
+
+    n, last = rule.looks[look], look == len(rule.looks) - 1
+    said = np.array(
+        [[rule.decide(Estimate(n, x), Estimate(n, y), last) for y in range(n + 1)] for x in range(n + 1)]
+    )
+    return said == "accept", said == "continue"
+
+
+def _chance(
+    rule: StopRule, accepts: Sequence[np.ndarray], opens: Sequence[np.ndarray], chosen: float, rejected: float
+) -> float:
+    import numpy as np
+
+    weights, accepted, done = np.ones((1, 1)), 0.0, 0
+    for n, accept, is_open in zip(rule.looks, accepts, opens, strict=True):
+        weights = _spread(done, n, chosen) @ weights @ _spread(done, n, rejected).T
+        accepted += float(weights[accept].sum())
+        weights, done = weights * is_open, n
+    return accepted
+
+
+def _spread(before: int, after: int, p: float) -> np.ndarray:
+    """Chance of k right after `after` rollouts given j right after `before`: (after + 1, before + 1)."""
+    import numpy as np
+
+    new = after - before
+    chances = [math.comb(new, k) * p**k * (1 - p) ** (new - k) for k in range(new + 1)]
+    found = np.zeros((after + 1, before + 1))
+    for j in range(before + 1):
+        found[j : j + new + 1, j] = chances
+    return found
+
+
+def _log_mixture(right: int, wrong: int) -> float:
+    return (
+        math.lgamma(right + 0.5)
+        + math.lgamma(wrong + 0.5)
+        - math.lgamma(right + wrong + 1)
+        - math.log(math.pi)
+    )
+
+
+def _log_likelihood(right: int, wrong: int, p: float) -> float:
+    if (right and p <= 0) or (wrong and p >= 1):
+        return -math.inf
+    return (right * math.log(p) if right else 0.0) + (wrong * math.log1p(-p) if wrong else 0.0)
+
+
+def _border(inside: Callable[[float], bool], within: float, beyond: float) -> float:
+    """Where `inside` ends between a point within and one beyond, by halving; rounded outwards."""
+    for _ in range(50):
+        middle = (within + beyond) / 2
+        within, beyond = (middle, beyond) if inside(middle) else (within, middle)
+    return beyond

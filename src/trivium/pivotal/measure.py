@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from trivium.pivotal import pairs
+from trivium.pivotal.estimate import StopRule, false_accept_rate
 from trivium.pivotal.mine import Searched
 from trivium.records import Drop, PivotalToken, Preference, Rollout, from_table
 
@@ -48,7 +49,7 @@ def rollouts_of(rollouts: pa.Table, question_ids: Collection[str]) -> list[Rollo
 
 
 def metrics(
-    mined: Read, prompt_lengths: Mapping[str, int], kind_of: Callable[[int, int], str], gap: float
+    mined: Read, prompt_lengths: Mapping[str, int], kind_of: Callable[[int, int], str], rule: StopRule
 ) -> dict[str, Any]:
     """Counts, cost and statistics of the search.
 
@@ -56,11 +57,15 @@ def metrics(
         mined: Everything the shards wrote.
         prompt_lengths: Question id -> tokens of its prompt.
         kind_of: Kind of a pair of token ids.
-        gap: Threshold of a pivotal token.
+        rule: How candidates were settled.
     """
     rows, confirmed = mined.searched, len(mined.preferences)
+    false_accept = false_accept_rate(rule)
     candidates = sum(row.num_candidates for row in rows)
-    root_tokens, confirm_tokens = sum(r.root_tokens for r in rows), sum(r.confirm_tokens for r in rows)
+    root_tokens = sum(row.root_tokens for row in rows)
+    search_tokens = sum(row.search_tokens for row in rows)
+    confirm_tokens = sum(row.confirm_tokens for row in rows)
+    tokens = root_tokens + search_tokens + confirm_tokens
     return {
         "questions": len(rows),
         "questions_in_band": sum(row.in_band for row in rows),
@@ -72,13 +77,16 @@ def metrics(
         "left_out": dict(sorted(Counter(f"{d.step}: {d.reason}" for d in mined.drops).items())),
         "rollouts": mined.rollouts.num_rows,
         "verdicts": dict(sorted(Counter(mined.rollouts.column("verdict").to_pylist()).items())),
-        "tokens_generated": root_tokens + confirm_tokens,
+        "tokens_generated": tokens,
         "tokens_root": root_tokens,
+        "tokens_search": search_tokens,
         "tokens_confirm": confirm_tokens,
-        "tokens_per_pair": round(_share(root_tokens + confirm_tokens, confirmed), 1),
+        "tokens_per_pair": round(_share(tokens, confirmed), 1),
         "tokens_ruled_out_share": _share(sum(row.tokens_ruled_out for row in rows), root_tokens),
         "bound_violations": sum(map(pairs.breaks_bound, mined.pivotal_tokens)),
-        "gap_threshold": gap,
+        "gap_threshold": rule.gap,
+        "false_accept_rate": false_accept,
+        "false_discovery_rate_bound": min(1.0, false_accept * _share(candidates, confirmed)),
         "pairs": _pair_statistics(mined.preferences, kind_of),
         "pivots": _pivot_statistics(mined.pivotal_tokens, prompt_lengths),
     }

@@ -1,4 +1,4 @@
-"""From questions to confirmed pairs: roots, tree, confirmation, for one shard of questions at a time."""
+"""From questions to confirmed pairs: roots, search, confirmation, for one shard of questions at a time."""
 
 from __future__ import annotations
 
@@ -8,25 +8,14 @@ from typing import TYPE_CHECKING
 
 from trivium.pivotal import pairs, rollouts, tree
 from trivium.pivotal.confirm import Outcome, confirm
-from trivium.pivotal.estimate import Estimate, StopRule
+from trivium.pivotal.estimate import Estimate
+from trivium.pivotal.forest import path_of
 from trivium.pivotal.rollouts import Job, Judged, Policy, Problem
+from trivium.pivotal.searches import SEARCHES, SearchRule, widest
 from trivium.records import Drop, PivotalToken, Preference, Rollout, to_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-@dataclass(frozen=True, slots=True)
-class SearchRule:
-    """What is searched and what counts; the fields of PivotalConfig that the search needs."""
-
-    root_rollouts: tuple[int, ...]
-    """Rollouts a question after each step. A question of which all or none are right stops early."""
-    band: tuple[float, float]
-    min_rollouts: int
-    min_apparent_gap: float
-    max_candidates: int
-    stop: StopRule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +30,7 @@ class Searched:
     num_candidates: int
     num_confirmed: int
     root_tokens: int
+    search_tokens: int
     confirm_tokens: int
     tokens_ruled_out: int
     """Tokens of the root rollouts that the bound rules out as pivots."""
@@ -64,7 +54,7 @@ class Mined:
             "searched": to_table(Searched, self.searched),
             "rollouts": to_table(Rollout, self.rollouts),
             "pivotal_tokens": to_table(
-                PivotalToken, [pairs.pivotal_token(o) for o in accepted if pairs.has_pivot(o, self.gap)]
+                PivotalToken, [token for o in accepted for token in pairs.pivotal_tokens(o, self.gap)]
             ),
             "preferences": to_table(Preference, [pairs.preference(o, self.gap) for o in accepted]),
             "drops": to_table(Drop, [*self.drops, *map(pairs.drop, refused)]),
@@ -84,26 +74,19 @@ def mine(policy: Policy, problems: Sequence[Problem], rule: SearchRule) -> Mined
     """
     roots = sample_roots(policy, problems, rule.root_rollouts)
     kept = [problem for problem in problems if _in_band(rollouts.estimate(roots[problem.question_id]), rule)]
-    found = [
-        (problem, candidate)
-        for problem in kept
-        for candidate in tree.candidates(
-            _paths(roots[problem.question_id]),
-            gap=rule.stop.gap,
-            min_rollouts=rule.min_rollouts,
-            min_apparent_gap=rule.min_apparent_gap,
-        )[: rule.max_candidates]
-    ]
-    outcomes, sampled = confirm(policy, found, rule.stop)
+    proposal = SEARCHES[rule.search](policy, kept, roots, rule)
+    outcomes, sampled = confirm(policy, widest(proposal.found, rule.max_candidates), rule.stop)
     searched = [
-        _searched(problem, roots[problem.question_id], outcomes, sampled, rule) for problem in problems
+        _searched(problem, roots[problem.question_id], proposal.grown, outcomes, sampled, rule)
+        for problem in problems
     ]
-    every = [item.row for problem in problems for item in roots[problem.question_id]]
+    whole = [item.row for problem in problems for item in roots[problem.question_id]]
+    drops = [drop for row in searched if (drop := _band_drop(row, rule)) is not None]
     return Mined(
         searched=searched,
-        rollouts=every + [item.row for item in sampled],
+        rollouts=whole + [item.row for item in proposal.grown] + [item.row for item in sampled],
         outcomes=outcomes,
-        drops=[drop for row in searched if (drop := _band_drop(row, rule)) is not None],
+        drops=drops + proposal.drops,
         gap=rule.stop.gap,
     )
 
@@ -134,26 +117,17 @@ def _in_band(counts: Estimate, rule: SearchRule) -> bool:
     return counts.num_rollouts > 0 and rule.band[0] <= counts.prob <= rule.band[1]
 
 
-def _paths(judged: Sequence[Judged]) -> list[tree.Path]:
-    import numpy as np
-
-    return [
-        tree.Path(tuple(item.row.completion_ids), tuple(np.exp(item.row.logprobs).tolist()), item.verdict)
-        for item in judged
-    ]
-
-
 def _searched(
     problem: Problem,
     roots: Sequence[Judged],
+    grown: Sequence[Judged],
     outcomes: Sequence[Outcome],
     sampled: Sequence[Judged],
     rule: SearchRule,
 ) -> Searched:
     counts = rollouts.estimate(roots)
     own = [outcome for outcome in outcomes if outcome.problem.question_id == problem.question_id]
-    ruled_out, root_tokens = tree.share_ruled_out(_paths(roots), rule.stop.gap)
-    fresh = [item.row for item in sampled if item.row.question_id == problem.question_id]
+    ruled_out, root_tokens = tree.share_ruled_out([path_of(item, 0) for item in roots], rule.stop.gap)
     return Searched(
         question_id=problem.question_id,
         num_rollouts=counts.num_rollouts,
@@ -163,9 +137,14 @@ def _searched(
         num_candidates=len(own),
         num_confirmed=sum(outcome.decision == "accept" for outcome in own),
         root_tokens=root_tokens,
-        confirm_tokens=sum(len(row.completion_ids) for row in fresh),
+        search_tokens=_tokens(grown, problem),
+        confirm_tokens=_tokens(sampled, problem),
         tokens_ruled_out=ruled_out,
     )
+
+
+def _tokens(judged: Sequence[Judged], problem: Problem) -> int:
+    return sum(len(item.row.completion_ids) for item in judged if item.row.question_id == problem.question_id)
 
 
 def _band_drop(row: Searched, rule: SearchRule) -> Drop | None:

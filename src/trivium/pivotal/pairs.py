@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trivium.pivotal.confirm import Outcome
+from trivium.pivotal.confirm import Outcome, Shift
 from trivium.pivotal.estimate import Estimate, largest_shift
 from trivium.records import Alternative, Drop, PivotalToken, Preference, row_id
 
@@ -13,31 +13,31 @@ SLACK = 1e-9
 """Rounding allowed when a shift is held against the bound."""
 
 
-def has_pivot(outcome: Outcome, gap: float) -> bool:
-    """Say whether one token of a confirmed pair surely moves p by the gap, the report's sense of pivotal.
+def pivotal_tokens(outcome: Outcome, gap: float) -> list[PivotalToken]:
+    """The tokens of a confirmed pair that surely move p by the gap, the report's sense of pivotal.
 
-    A pair may lack one: two rare tokens can be far apart while neither is far from p before them.
+    None, one or both: at a choice between two common tokens each of them decides, while of two rare tokens
+    that are far apart neither need be far from p before them.
     """
-    return outcome.pivot.least >= gap
+    return [_pivotal_token(outcome, shift) for shift in outcome.shifts if shift.least >= gap]
 
 
-def pivotal_token(outcome: Outcome) -> PivotalToken:
-    """The token of a confirmed pair that moves p more surely, with every token seen after the prefix.
+def _pivotal_token(outcome: Outcome, shift: Shift) -> PivotalToken:
+    """One of the two tokens, with every token seen after the prefix.
 
     `alternatives` holds the fresh counts of the two tokens of the pair and the tree's counts of the others.
     """
     prefix = outcome.problem.prompt_ids + outcome.candidate.branch.prefix
-    pivot = outcome.pivot
     return PivotalToken(
-        id=row_id("pivotal.token", [outcome.problem.question_id], _spell(prefix, pivot.token.token_id)),
+        id=row_id("pivotal.token", [outcome.problem.question_id], _spell(prefix, shift.token.token_id)),
         question_id=outcome.problem.question_id,
         prefix_ids=list(prefix),
-        token_id=pivot.token.token_id,
-        token_prob=pivot.token.prob,
-        prob_before=pivot.prob_before,
-        prob_after=pivot.prob_after,
-        low=pivot.low,
-        high=pivot.high,
+        token_id=shift.token.token_id,
+        token_prob=shift.token.prob,
+        prob_before=shift.prob_before,
+        prob_after=shift.prob_after,
+        low=shift.low,
+        high=shift.high,
         alternatives=_alternatives(outcome),
     )
 
@@ -58,7 +58,7 @@ def preference(outcome: Outcome, gap: float) -> Preference:
         rejected_ids=[rejected],
         origin="pivotal",
         gap=outcome.gap,
-        parents=[pivotal_token(outcome).id] if has_pivot(outcome, gap) else [outcome.problem.question_id],
+        parents=[token.id for token in pivotal_tokens(outcome, gap)] or [outcome.problem.question_id],
     )
 
 

@@ -19,6 +19,8 @@ class Problem:
     prompt_ids: tuple[int, ...]
     answer: str
     verifier: str
+    prompt: str = ""
+    """What is asked, as text; for the page and for a verifier that reads the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,8 @@ class Policy:
     """A model that can be sampled and a verifier that judges what it says."""
 
     sample: Callable[[Sequence[Request]], list[Completion]]
-    judge: Callable[[Problem, Sequence[int]], Verdict]
-    """Verdict of a whole reply, given as ids without the stop token."""
+    judge: Callable[[Sequence[tuple[Problem, Sequence[int]]]], list[Verdict]]
+    """Verdicts of whole replies, given as ids without the stop token; many at once."""
     stop_ids: frozenset[int]
     budget: int
     """Tokens of a whole reply, the stop token included: the same for every rollout of a question, however
@@ -56,16 +58,23 @@ class Judged:
 
 
 def roll(policy: Policy, jobs: Sequence[Job]) -> list[list[Judged]]:
-    """Sample and judge the rollouts of all jobs in one call of the sampler.
+    """Sample and judge the rollouts of all jobs in one call of the sampler and one of the verifier.
 
     A rollout's completion ids include the stop token when one was drawn, so that its log-probabilities
     belong to them one to one. A rollout that ran out of budget is judged as it stands.
     """
-    requests = [
-        _request(policy, job, index) for job in jobs for index in range(job.start, job.start + job.count)
-    ]
-    completions = iter(policy.sample(requests))
-    return [[_judge(policy, job, next(completions)) for _ in range(job.count)] for job in jobs]
+    asked = [(job, index) for job in jobs for index in range(job.start, job.start + job.count)]
+    completions = policy.sample([_request(policy, job, index) for job, index in asked])
+    new = [c.ids if c.stop_id < 0 else (*c.ids, c.stop_id) for c in completions]
+    replies = [(job.problem, job.reply + ids) for (job, _), ids in zip(asked, new, strict=True)]
+    verdicts = judge_replies(policy, replies)
+    judged = iter(
+        [
+            Judged(_row(job, ids, completion, verdict), verdict)
+            for (job, _), ids, completion, verdict in zip(asked, new, completions, verdicts, strict=True)
+        ]
+    )
+    return [[next(judged) for _ in range(job.count)] for job in jobs]
 
 
 def estimate(judged: Sequence[Judged]) -> Estimate:
@@ -73,10 +82,15 @@ def estimate(judged: Sequence[Judged]) -> Estimate:
     return count(item.verdict for item in judged)
 
 
-def judge_reply(policy: Policy, problem: Problem, reply: Sequence[int]) -> Verdict:
-    """Judge a reply that may end with a stop token."""
-    body = reply[:-1] if reply and reply[-1] in policy.stop_ids else reply
-    return policy.judge(problem, body)
+def judge_replies(policy: Policy, replies: Sequence[tuple[Problem, tuple[int, ...]]]) -> list[Verdict]:
+    """Judge replies that may end with a stop token."""
+    if not replies:
+        return []
+    return policy.judge([(problem, _body(policy, reply)) for problem, reply in replies])
+
+
+def _body(policy: Policy, reply: tuple[int, ...]) -> tuple[int, ...]:
+    return reply[:-1] if reply and reply[-1] in policy.stop_ids else reply
 
 
 def _request(policy: Policy, job: Job, index: int) -> Request:
@@ -85,12 +99,10 @@ def _request(policy: Policy, job: Job, index: int) -> Request:
     return Request(job.problem.prompt_ids + job.reply, seed, policy.budget - len(job.reply))
 
 
-def _judge(policy: Policy, job: Job, completion: Completion) -> Judged:
-    new = completion.ids if completion.stop_id < 0 else (*completion.ids, completion.stop_id)
-    verdict = judge_reply(policy, job.problem, job.reply + new)
+def _row(job: Job, new: tuple[int, ...], completion: Completion, verdict: Verdict) -> Rollout:
     prefix = job.problem.prompt_ids + job.reply
     content = ",".join(map(str, (*prefix, "|", *new)))
-    row = Rollout(
+    return Rollout(
         id=row_id(f"pivotal.{job.purpose}", [job.problem.question_id], content),
         question_id=job.problem.question_id,
         prefix_ids=list(prefix),
@@ -99,4 +111,3 @@ def _judge(policy: Policy, job: Job, completion: Completion) -> Judged:
         verdict=verdict,
         finish=completion.finish,
     )
-    return Judged(row, verdict)

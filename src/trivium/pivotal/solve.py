@@ -21,7 +21,6 @@ class Solution:
     """A sampled solution of one question and the pivotal tokens on its way."""
 
     problem: Problem
-    prompt: str
     rollout: Rollout
     pivots: tuple[PivotalToken, ...]
     """Those of which the solution took the pivotal token itself."""
@@ -34,7 +33,7 @@ def busiest(pivots: Sequence[PivotalToken], count: int) -> list[str]:
 
 
 def choose_solutions(
-    problems: Sequence[tuple[Problem, str]],
+    problems: Sequence[Problem],
     roots: Sequence[Rollout],
     pivots: Sequence[PivotalToken],
     count: int,
@@ -42,7 +41,7 @@ def choose_solutions(
     """Pick the solutions to show: those with the most pivotal tokens, wrong and right ones in turn.
 
     Args:
-        problems: Questions and their prompts as text.
+        problems: The questions.
         roots: Whole replies; other rollouts may be among them and are left out.
         pivots: All reported pivotal tokens.
         count: How many; each of another question.
@@ -50,15 +49,15 @@ def choose_solutions(
     by_question: dict[str, list[PivotalToken]] = {}
     for pivot in pivots:
         by_question.setdefault(pivot.question_id, []).append(pivot)
-    known_problems = {problem.question_id: (problem, prompt) for problem, prompt in problems}
+    known_problems = {problem.question_id: problem for problem in problems}
     offers = []
     for rollout in roots:
-        problem, prompt = known_problems[rollout.question_id]
+        problem = known_problems[rollout.question_id]
         if tuple(rollout.prefix_ids) == problem.prompt_ids:
             passed = [p for p in by_question.get(rollout.question_id, []) if _passes(rollout, p)]
             if passed:
                 passed.sort(key=lambda pivot: len(pivot.prefix_ids))
-                offers.append(Solution(problem, prompt, rollout, tuple(passed)))
+                offers.append(Solution(problem, rollout, tuple(passed)))
     offers.sort(key=lambda offer: (-len(offer.pivots), len(offer.rollout.completion_ids), offer.rollout.id))
     return _in_turn(offers, count)
 
@@ -108,7 +107,7 @@ def solved(
         tokens.append(row)
     return {
         "question_id": problem.question_id,
-        "prompt": solution.prompt,
+        "prompt": problem.prompt,
         "answer": problem.answer,
         "verdict": str(rollout.verdict),
         "p_start": estimates[0].prob,

@@ -19,10 +19,12 @@ class Path:
     """One judged rollout from the prompt on."""
 
     ids: tuple[int, ...]
-    """New tokens, the stop token included when one was drawn."""
+    """The whole reply, the stop token included when one was drawn."""
     probs: tuple[float, ...]
-    """Sampling probability of each token."""
+    """Sampling probability of each token; those before `start` stand for nothing."""
     verdict: Verdict
+    start: int = 0
+    """Tokens that were given and not sampled: the rollout counts for prefixes of at least this length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,11 @@ def branches(paths: Sequence[Path]) -> Iterator[Branch]:
         for path in group:
             if len(path.ids) > depth:
                 by_token.setdefault(path.ids[depth], []).append(path)
-        if len(by_token) > 1:
-            yield _branch(group[0].ids[:depth], depth, by_token)
+        sampled = {
+            token: own for token, paths in by_token.items() if (own := [p for p in paths if p.start <= depth])
+        }
+        if len(sampled) > 1:
+            yield branch_of(group[0].ids[:depth], sampled)
         waiting += [(depth + 1, by_token[token]) for token in sorted(by_token, reverse=True)]
 
 
@@ -121,9 +126,10 @@ def share_ruled_out(paths: Sequence[Path], gap: float) -> tuple[int, int]:
     return sum(largest_shift(prob) < gap for prob in probs), len(probs)
 
 
-def _branch(prefix: tuple[int, ...], depth: int, by_token: Mapping[int, Sequence[Path]]) -> Branch:
+def branch_of(prefix: tuple[int, ...], by_token: Mapping[int, Sequence[Path]]) -> Branch:
+    """Count the rollouts that took each token after a prefix; all of them were sampled there or before."""
     children = [
-        Child(token, paths[0].probs[depth], count(path.verdict for path in paths))
+        Child(token, paths[0].probs[len(prefix)], count(path.verdict for path in paths))
         for token, paths in by_token.items()
     ]
     return Branch(prefix, tuple(sorted(children, key=lambda c: (-c.estimate.num_rollouts, c.token_id))))

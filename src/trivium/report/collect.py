@@ -18,6 +18,10 @@ MODEL_STAGES = {"pretrain": "base", "midtrain": "midtrain", "sft": "sft", "dpo1"
 """Stage that trains a model -> name of its checkpoint in the stage table."""
 
 
+SEARCH_STAGES = {"pivotal", "export"}
+"""Stages of a run of `trivium pivot` without a recipe."""
+
+
 @dataclass
 class Flow:
     """One stage's place in the data flow."""
@@ -59,12 +63,18 @@ class Content:
     kept: list[Sample] = field(default_factory=list)
     dropped: list[Sample] = field(default_factory=list)
     solved: list[dict[str, Any]] = field(default_factory=list)
+    pivots: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
     def sections(self) -> list[str]:
         """Name the parts that have something to show."""
-        parts = ("table", "flows", "mixture", "losses", "kept", "dropped", "solved", "skipped")
+        parts = ("table", "flows", "mixture", "losses", "kept", "dropped", "solved", "pivots", "skipped")
         return [part for part in parts if getattr(self, part)]
+
+    @property
+    def alone(self) -> bool:
+        """Whether the run is a pivotal search of its own: the page leaves out what training would fill."""
+        return bool(self.metrics) and set(self.metrics) <= SEARCH_STAGES
 
 
 def collect(root: Path, folders: Mapping[str, Path], *, title: str = "", examples: int = 6) -> Content:
@@ -99,6 +109,7 @@ def collect(root: Path, folders: Mapping[str, Path], *, title: str = "", example
         content.checks = _json(folders["evaluate"] / "checks.json", [])
     if "pivotal" in folders:
         content.solved = _json(folders["pivotal"] / "solved.json", [])
+        content.pivots = _json(folders["pivotal"] / "pivots.json", [])
     content.kept = _kept(folders, examples)
     content.dropped = _dropped(folders, examples)
     content.skipped = _skipped(content.metrics)

@@ -33,6 +33,7 @@ def render(content: Content) -> str:
         table=stage_table(content.table),
         mixture=mixture_rows(content.mixture),
         solved=[token_rows(solution) for solution in content.solved],
+        search=search_facts(content.metrics.get("pivotal", {})),
         figures=safe_json(figures(content)),
         plotly=plotly_source(),
         style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
@@ -131,6 +132,21 @@ def token_rows(solution: dict[str, Any]) -> dict[str, Any]:
         for index, token in enumerate(solution.get("tokens", []))
     ]
     return solution | {"tokens": tokens, "pivots": [t for t in tokens if t.get("pivotal")]}
+
+
+def search_facts(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what the pivotal search found and what it cost, as labels and values."""
+    counts = {
+        "questions": "questions",
+        "questions_in_band": "neither too easy nor too hard",
+        "pivotal_tokens": "pivotal tokens",
+        "confirmed": "confirmed pairs",
+        "rollouts": "rollouts",
+        "tokens_generated": "tokens generated",
+        "tokens_per_pair": "tokens a pair",
+        "bound_violations": "pivots beyond the bound",
+    }
+    return [(label, number(metrics[key])) for key, label in counts.items() if key in metrics]
 
 
 def number(value: float | int) -> str:

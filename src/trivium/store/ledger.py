@@ -8,12 +8,13 @@ from __future__ import annotations
 import functools
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trivium.store.executors.local import as_finished
-from trivium.store.files import read_parquet, write_json, write_parquet
+from trivium.store.files import read_json, read_parquet, write_json, write_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +32,9 @@ def run_shards(
     *,
     workers: int | None = None,
     label: str = "",
+    unit: str = "shards",
+    sizes: Sequence[int] | None = None,
+    tally: Callable[[Mapping[str, pa.Table]], Mapping[str, int]] | None = None,
 ) -> dict[str, pa.Table]:
     """Run `function` on every shard that is not done yet and return its tables joined in shard order.
 
@@ -41,6 +45,9 @@ def run_shards(
         shards: Picklable values, in a fixed order.
         workers: Processes; the stage's own number when None.
         label: Text of the progress bar.
+        unit: What the bar counts.
+        sizes: How much each shard counts for on the bar; one each when None.
+        tally: Numbers of a shard's tables, summed over the shards done and shown beside the bar.
 
     Returns:
         Table name -> rows of all shards, in shard order.
@@ -49,16 +56,33 @@ def run_shards(
     folder.mkdir(parents=True, exist_ok=True)
     done = [_done_path(folder, index).exists() for index in range(len(shards))]
     waiting = [index for index, finished in enumerate(done) if not finished]
-    keep = functools.partial(_run_one, function, folder)
-    with stage.progress(label or name, total=len(shards), unit="shards") as bar:
-        bar.advance(len(shards) - len(waiting))
+    keep = functools.partial(_run_one, function, folder, tally)
+    amounts = sizes or [1] * len(shards)
+    sums = Counter[str]()
+    with stage.progress(label or name, total=sum(amounts), unit=unit) as bar:
+        for index in set(range(len(shards))) - set(waiting):
+            sums.update(read_json(_done_path(folder, index)).get("tally", {}))
+        bar.note(_spell(sums))
+        bar.advance(sum(amounts) - sum(amounts[index] for index in waiting))
         count = min(workers or stage.workers, max(1, len(waiting)))
-        for _ in as_finished(keep, [(index, shards[index]) for index in waiting], count):
-            bar.advance(1)
+        jobs = [(index, shards[index]) for index in waiting]
+        for place, numbers in as_finished(keep, jobs, count):
+            sums.update(numbers)
+            bar.note(_spell(sums))
+            bar.advance(amounts[waiting[place]])
     return _join(folder, len(shards))
 
 
-def _run_one(function: Callable[[Any], Mapping[str, Any]], folder: Path, job: tuple[int, Any]) -> int:
+def _spell(sums: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in sums.items())
+
+
+def _run_one(
+    function: Callable[[Any], Mapping[str, Any]],
+    folder: Path,
+    tally: Callable[[Mapping[str, Any]], Mapping[str, int]] | None,
+    job: tuple[int, Any],
+) -> Mapping[str, int]:
     index, shard = job
     started = time.perf_counter()
     tables = function(shard)
@@ -67,8 +91,10 @@ def _run_one(function: Callable[[Any], Mapping[str, Any]], folder: Path, job: tu
     for table_name, table in tables.items():
         write_parquet(target / f"{table_name}.parquet", table)
     rows = {table_name: table.num_rows for table_name, table in tables.items()}
-    write_json(_done_path(folder, index), {"rows": rows, "seconds": round(time.perf_counter() - started, 3)})
-    return index
+    numbers = dict(tally(tables)) if tally is not None else {}
+    seconds = round(time.perf_counter() - started, 3)
+    write_json(_done_path(folder, index), {"rows": rows, "seconds": seconds, "tally": numbers})
+    return numbers
 
 
 def _done_path(folder: Path, index: int) -> Path:

@@ -13,6 +13,9 @@ class Progress(Protocol):
     def advance(self, n: int = 1) -> None:
         """Count n more units as done."""
 
+    def note(self, text: str) -> None:
+        """Show a few words beside the count from now on."""
+
     def __enter__(self) -> Self:
         """Start showing."""
         ...
@@ -26,6 +29,9 @@ class SilentProgress:
 
     def advance(self, n: int = 1) -> None:
         """Ignore the count."""
+
+    def note(self, text: str) -> None:
+        """Ignore the words."""
 
     def __enter__(self) -> Self:
         """Start."""
@@ -42,6 +48,7 @@ class PlainProgress:
         """Remember what is counted; nothing is printed before the first interval."""
         self.label, self.total, self.unit = label, total, unit
         self.done = 0
+        self.words = ""
         self.started = self.printed = time.monotonic()
 
     def advance(self, n: int = 1) -> None:
@@ -52,10 +59,17 @@ class PlainProgress:
             self.printed = now
             print(f"    {self._line(now - self.started)}", file=sys.stderr, flush=True)
 
+    def note(self, text: str) -> None:
+        """Add the words to every later line."""
+        self.words = f", {text}" if text else ""
+
     def _line(self, seconds: float) -> str:
         rate = self.done / max(seconds, 1e-9)
         left = (self.total - self.done) / rate if rate else 0.0
-        return f"{self.label}: {self.done:,}/{self.total:,} {self.unit}, {rate:,.1f}/s, {left:,.0f} s left"
+        return (
+            f"{self.label}: {self.done:,}/{self.total:,} {self.unit}{self.words}, "
+            f"{rate:,.1f}/s, {left:,.0f} s left"
+        )
 
     def __enter__(self) -> Self:
         """Start."""
@@ -77,17 +91,22 @@ class BarProgress:
             TextColumn("    {task.description}"),
             BarColumn(bar_width=28),
             TextColumn("{task.completed:,.0f}/{task.total:,.0f} {task.fields[unit]}  {task.fields[rate]}"),
+            TextColumn("{task.fields[words]}"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
         )
-        self.task = self.bar.add_task(label, total=max(total, 1), unit=unit, rate="")
+        self.task = self.bar.add_task(label, total=max(total, 1), unit=unit, rate="", words="")
 
     def advance(self, n: int = 1) -> None:
         """Count n more units and refresh the rate."""
         self.bar.advance(self.task, n)
         speed = self.bar.tasks[0].speed
         self.bar.update(self.task, rate=f"{speed:,.0f}/s" if speed else "")
+
+    def note(self, text: str) -> None:
+        """Show the words beside the bar."""
+        self.bar.update(self.task, words=text)
 
     def __enter__(self) -> Self:
         """Show the bar."""

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import atexit
 import re
+import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from trivium.errors import DataError
 from trivium.records import Verdict
 from trivium.verify.answers import MARK, final_answer, is_refusal, same_number, same_text
+from trivium.verify.final import last_number, letter, marked_answer
 
 if TYPE_CHECKING:
     from trivium.verify.maths import MathsChecker
-    from trivium.verify.sandbox import Sandbox
+    from trivium.verify.sandbox import Outcome, Sandbox
 
 __all__ = ["VERIFIERS", "Verdict", "judge"]
 
@@ -29,7 +31,8 @@ def judge(verifier: str, reply: str, answer: str) -> Verdict:
     Args:
         verifier: A key of `VERIFIERS`.
         reply: The model's whole reply.
-        answer: What the verifier expects: a number, a text, an expression, a program's output, or the JSON of
+        answer: What the verifier expects: a number, a text, an expression, an option's letter, a regular
+            expression, a program's output (`program`) or its tests (`program_tests`), or the JSON of
             `constraints.encode`. `refusal` ignores it.
 
     Returns:
@@ -39,7 +42,7 @@ def judge(verifier: str, reply: str, answer: str) -> Verdict:
 
     Raises:
         DataError: Unknown verifier.
-        ResourceError: The verifier needs something that this machine lacks (`maths`, `program`).
+        ResourceError: The verifier needs something that this machine lacks (`maths`, the programs).
     """
     if verifier not in VERIFIERS:
         raise DataError(f"verifier: got {verifier!r}, expected one of {', '.join(VERIFIERS)}; rename it.")
@@ -47,7 +50,14 @@ def judge(verifier: str, reply: str, answer: str) -> Verdict:
 
 
 def _number(reply: str, answer: str) -> Verdict:
-    found = final_answer(reply)
+    return _number_verdict(reply, marked_answer(reply), answer)
+
+
+def _last_number(reply: str, answer: str) -> Verdict:
+    return _number_verdict(reply, last_number(reply), answer)
+
+
+def _number_verdict(reply: str, found: str | None, answer: str) -> Verdict:
     if found is None or is_refusal(found):
         return _no_answer(reply)
     try:
@@ -76,8 +86,25 @@ def _text_verdict(reply: str, answer: str, *, fold_case: bool) -> Verdict:
     return Verdict.WRONG
 
 
+def _choice(reply: str, answer: str) -> Verdict:
+    expected = letter(answer)
+    if expected is None:
+        return Verdict.ERROR
+    found = letter(reply)
+    return _no_answer(reply) if found is None else _verdict(found == expected)
+
+
+def _regex(reply: str, answer: str) -> Verdict:
+    """Right is a reply in which the pattern is found, anywhere in it."""
+    try:
+        found = re.search(answer, reply) is not None
+    except re.error:
+        return Verdict.ERROR
+    return _verdict(found) if reply.strip() else Verdict.UNPARSED
+
+
 def _maths(reply: str, answer: str) -> Verdict:
-    found = final_answer(reply)
+    found = marked_answer(reply)
     if found is None or is_refusal(found):
         return _no_answer(reply)
     return Verdict(_maths_checker().compare(found, answer))
@@ -107,26 +134,57 @@ def _refusal(reply: str, answer: str) -> Verdict:
 
 def _program(reply: str, answer: str) -> Verdict:
     """Run the last fenced block, or the whole reply, in the sandbox; compare what it prints."""
-    blocks = re.findall(r"```(?:python|py)?[ \t]*\n(.*?)```", reply, re.DOTALL)
-    code = blocks[-1] if blocks else reply
-    if not code.strip() or (not blocks and is_refusal(reply)):
+    code = _code(reply)
+    if code is None:
         return _no_answer(reply)
     outcome = _sandbox().run(code, want_value=False)
-    if outcome.status == "refused" or (outcome.status == "error" and outcome.error.startswith("SyntaxError")):
+    if _unreadable(outcome):
         return Verdict.UNPARSED
     printed = [line.rstrip() for line in outcome.stdout.rstrip().splitlines()]
     expected = [line.rstrip() for line in answer.rstrip().splitlines()]
     return _verdict(outcome.status == "ok" and printed == expected)
 
 
+def _program_tests(reply: str, answer: str) -> Verdict:
+    """Run the reply's code and then the tests; right if both come to their end without an exception.
+
+    The last statement is a value that the reply cannot know: leaving early passes no test.
+    """
+    code = _code(reply)
+    if code is None:
+        return _no_answer(reply)
+    token = secrets.token_hex(8)
+    outcome = _sandbox().run(f"{code}\n\n{answer}\n\n{token!r}\n")
+    if _unreadable(outcome):
+        return Verdict.UNPARSED
+    return _verdict(outcome.status == "ok" and outcome.value_repr == repr(token))
+
+
+def _code(reply: str) -> str | None:
+    """The last fenced block, or the whole reply; None where that is empty or a refusal."""
+    blocks = re.findall(r"```(?:python|py)?[ \t]*\n(.*?)```", reply, re.DOTALL)
+    code = blocks[-1] if blocks else reply
+    return None if not code.strip() or (not blocks and is_refusal(reply)) else code
+
+
+def _unreadable(outcome: Outcome) -> bool:
+    return outcome.status == "refused" or (
+        outcome.status == "error" and outcome.error.startswith("SyntaxError")
+    )
+
+
 VERIFIERS: dict[str, Callable[[str, str], Verdict]] = {
     "number": _number,
+    "last_number": _last_number,
+    "choice": _choice,
     "exact": _exact,
     "text": _text,
     "maths": _maths,
     "constraints": _constraints,
     "refusal": _refusal,
+    "regex": _regex,
     "program": _program,
+    "program_tests": _program_tests,
 }
 
 _CHECKERS: dict[str, MathsChecker] = {}

@@ -1,0 +1,307 @@
+"""Cost of a confirmed pivotal token: our search against codelion/pts, same model, questions, gap, verifier.
+
+    python benchmarks/pivotal_vs_pts.py PATH_TO_CHECKOUT MODEL QUESTIONS.jsonl --questions-limit 20
+
+Needs a checkout of github.com/codelion/pts, and `tqdm` and `accelerate` beside our own packages. Its searcher
+runs unchanged; its dataset loading does not, and our verifier stands in for its oracle, which never judges
+custom questions right. Both sample at one temperature without top-k or top-p, one thread each. The peer's
+numbers of samples and generations default to its cheapest documented setting (10 samples, 1 generation, one
+batch).
+
+Every pivotal token that either reports is then estimated again with --confirm fresh rollouts on each side,
+charged to no one; it is confirmed when the two differ by the gap. Ends with one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import sys
+import tempfile
+import time
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from trivium import verify
+from trivium.cli.pivot import EFFORTS, ROLLOUTS, WALKED
+from trivium.models.runtime import settle
+from trivium.models.sample import Request, cached_model, sample
+from trivium.models.sample_draw import request_seed
+from trivium.pivotal import pairs, questions, rollouts, shards
+from trivium.pivotal.bisect import TIE
+from trivium.pivotal.estimate import largest_shift
+from trivium.pivotal.mine import mine
+from trivium.pivotal.rollouts import Job, Policy, Problem
+from trivium.pivotal.stage import PivotalConfig
+from trivium.records import Verdict
+from trivium.store.run import StageDir
+
+TARGETS = {"tokens": 5.0, "cpu": 10.0}
+"""How many times cheaper a confirmed pivot is to be."""
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A pivotal token as one of the two tools reports it."""
+
+    problem: Problem
+    prefix: tuple[int, ...]
+    """Reply before the token."""
+    token: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a tool spent and reported."""
+
+    reported: list[Reported]
+    tokens: int
+    cpu_seconds: float
+
+
+def main() -> None:
+    """Measure and print."""
+    args = arguments()
+    settle(threads=1)
+    opened, problems, policy = open_ours(args)
+    print(f"{len(problems)} questions", flush=True)
+    ours = run_ours(policy, problems, opened, args)
+    print(
+        f"ours: {len(ours.reported)} reported, {ours.tokens:,} tokens, {ours.cpu_seconds:.1f} CPU-s",
+        flush=True,
+    )
+    peer = run_peer(opened, problems, args)
+    print(
+        f"pts: {len(peer.reported)} reported, {peer.tokens:,} tokens, {peer.cpu_seconds:.1f} CPU-s",
+        flush=True,
+    )
+    lines = {
+        name: summary(policy, cost, opened.model_path, args) for name, cost in (("ours", ours), ("pts", peer))
+    }
+    tokens = ratio(lines["pts"]["tokens_a_confirmed"], lines["ours"]["tokens_a_confirmed"])
+    cpu = ratio(lines["pts"]["cpu_seconds_a_confirmed"], lines["ours"]["cpu_seconds_a_confirmed"])
+    report = {
+        "name": "pivotal_vs_pts",
+        **lines,
+        "times_fewer_tokens": tokens,
+        "times_less_cpu": cpu,
+        "targets": TARGETS,
+        "holds": None
+        if tokens is None or cpu is None
+        else tokens >= TARGETS["tokens"] and cpu >= TARGETS["cpu"],
+        "effort": args.effort,
+        "gap": args.gap,
+        "confirm": args.confirm,
+        "seed": args.seed,
+    }
+    print(json.dumps(report))
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("checkout", help="folder of a codelion/pts checkout")
+    parser.add_argument("model", help="folder of a chat model, safetensors")
+    parser.add_argument("questions", help="question file")
+    parser.add_argument("--questions-limit", type=int, default=20)
+    parser.add_argument("--verifier", default="number")
+    parser.add_argument(
+        "--system", default="You are a helpful math assistant.", help="pts needs one for a chat"
+    )
+    parser.add_argument("--gap", type=float, default=0.2)
+    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--max-tokens", type=int, default=64)
+    parser.add_argument("--effort", choices=list(EFFORTS), default="thorough", help="as of trivium pivot")
+    parser.add_argument("--confirm", type=int, default=100)
+    parser.add_argument("--pts-samples", type=int, default=10)
+    parser.add_argument("--pts-generations", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def open_ours(args: argparse.Namespace) -> tuple[shards.Settings, list[Problem], Policy]:
+    """Settings of `trivium pivot`, the questions as prompts, and the policy."""
+    with tempfile.TemporaryDirectory() as scratch:
+        config = PivotalConfig(
+            model=args.model,
+            questions=args.questions,
+            verifier=args.verifier,
+            system=args.system,
+            gap=args.gap,
+            temperature=args.temperature,
+            max_reply_tokens=args.max_tokens,
+            num_questions=args.questions_limit,
+            traces=WALKED,
+            trace_rollouts=ROLLOUTS,
+            **EFFORTS[args.effort],
+        )
+        stage = StageDir(name="pivotal", path=Path(scratch), seed=args.seed)
+        opened = replace(shards.open_settings(config, stage), kept="")
+        rows, _ = questions.read(Path(args.questions), questions.Columns(), args.verifier)
+        problems = shards.prepare(config, stage, rows, opened)
+    return opened, problems, shards.open_policy(opened)
+
+
+def run_ours(
+    policy: Policy, problems: Sequence[Problem], opened: shards.Settings, args: argparse.Namespace
+) -> Cost:
+    """Search as `trivium pivot` does; loading the model is charged to no one."""
+    sample(
+        cached_model(opened.model_path),
+        [Request(problems[0].prompt_ids, 0, 2)],
+        temperature=1.0,
+        stop_ids=tuple(policy.stop_ids),
+    )
+    began = time.process_time()
+    mined = mine(policy, problems, opened.rule)
+    seconds = time.process_time() - began
+    accepted = [outcome for outcome in mined.outcomes if outcome.decision == "accept"]
+    reported = [
+        Reported(o.problem, o.candidate.branch.prefix, token.token_id)
+        for o in accepted
+        for token in pairs.pivotal_tokens(o, args.gap)
+    ]
+    return Cost(reported, sum(len(row.completion_ids) for row in mined.rollouts), seconds)
+
+
+def run_peer(opened: shards.Settings, problems: Sequence[Problem], args: argparse.Namespace) -> Cost:
+    """Run the peer's own searcher over the same questions."""
+    import torch
+    from transformers import AutoTokenizer
+
+    core = load_peer(Path(args.checkout))
+    logging.disable(logging.INFO)
+    tokenizer: Any = AutoTokenizer.from_pretrained(opened.model_path)
+    by_prompt = {problem.prompt: problem for problem in problems}
+    heads = {prompt: rendered(tokenizer, prompt, args.system) for prompt in by_prompt}
+    searcher = core.PivotalTokenSearcher(
+        opened.model_path,
+        oracle=make_oracle(core, by_prompt, heads),
+        device="cpu",
+        prob_threshold=args.gap,
+        temperature=args.temperature,
+        top_p=1.0,
+        top_k=0,
+        max_new_tokens=args.max_tokens,
+        num_samples=args.pts_samples,
+        batch_size=args.pts_samples,
+        trust_remote_code=False,
+    )
+    counted = count_tokens(searcher)
+    torch.manual_seed(args.seed)
+    began = time.process_time()
+    reported = []
+    for problem in problems:
+        for pivot in searcher.search_pivotal_tokens(
+            problem.prompt, system_prompt=args.system, max_generations=args.pts_generations
+        ):
+            reported.append((problem, pivot))
+    seconds = time.process_time() - began
+    logging.disable(logging.NOTSET)
+    return Cost([peers_token(tokenizer, *one) for one in reported], counted["tokens"], seconds)
+
+
+def load_peer(checkout: Path) -> Any:
+    """Import the peer's core alone; its package file would import data set and clustering libraries."""
+    package = types.ModuleType("pts")
+    package.__path__ = [str(checkout / "pts")]
+    sys.modules["pts"] = package
+    return importlib.import_module("pts.core")
+
+
+def rendered(tokenizer: Any, prompt: str, system: str) -> str:
+    """The prompt as the peer renders it."""
+    turns = [{"role": "system", "content": system}, {"role": "user", "content": prompt}]
+    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+
+
+def make_oracle(core: Any, by_prompt: dict[str, Problem], heads: dict[str, str]) -> Any:
+    """Our verifier behind the peer's interface; it sees the reply without the prompt."""
+
+    class Ours(core.Oracle):
+        def check_success(self, query: str, response: str) -> bool:
+            problem, reply = by_prompt[query], response[len(heads[query]) :]
+            return verify.judge(problem.verifier, reply, problem.answer) == Verdict.RIGHT
+
+    return Ours()
+
+
+def count_tokens(searcher: Any) -> dict[str, int]:
+    """Count what the peer generates, each sequence up to and with its first stop token."""
+    real, counted = searcher.model.generate, {"tokens": 0}
+    named = searcher.model.generation_config.eos_token_id
+    stops = set(named if isinstance(named, list) else [named])
+
+    def generate(input_ids: Any, **options: Any) -> Any:
+        output = real(input_ids, **options)
+        for row in output.sequences[:, input_ids.shape[1] :].tolist():
+            counted["tokens"] += next((i + 1 for i, token in enumerate(row) if token in stops), len(row))
+        return output
+
+    searcher.model.generate = generate
+    return counted
+
+
+def peers_token(tokenizer: Any, problem: Problem, pivot: Any) -> Reported:
+    """The peer's pivot by ids: it stores the context as text, which is tokenised again as it does itself."""
+    ids = tuple(tokenizer(pivot.pivot_context, add_special_tokens=False).input_ids)
+    return Reported(problem, ids[len(problem.prompt_ids) :], pivot.pivot_token_id)
+
+
+def summary(policy: Policy, cost: Cost, model_path: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Confirm what was reported and divide."""
+    shifts = confirm(policy, cost.reported, args)
+    confirmed = sum(abs(shift) >= args.gap - TIE for shift in shifts)
+    bounds = token_probs(model_path, cost.reported, args.temperature)
+    return {
+        "reported": len(shifts),
+        "confirmed": confirmed,
+        "beyond_the_bound": sum(largest_shift(prob) < args.gap for prob in bounds),
+        "tokens": cost.tokens,
+        "cpu_seconds": round(cost.cpu_seconds, 1),
+        "tokens_a_confirmed": round(cost.tokens / confirmed, 1) if confirmed else None,
+        "cpu_seconds_a_confirmed": round(cost.cpu_seconds / confirmed, 3) if confirmed else None,
+    }
+
+
+def confirm(policy: Policy, reported: Sequence[Reported], args: argparse.Namespace) -> list[float]:
+    """Shift of every reported token in fresh rollouts."""
+    fresh = replace(policy, seed=request_seed(args.seed, "confirm both"))
+    sides = [(one.problem, one.prefix) for one in reported]
+    sides += [(one.problem, (*one.prefix, one.token)) for one in reported]
+    over = [bool(r) and (r[-1] in policy.stop_ids or len(r) >= policy.budget) for _, r in sides]
+    jobs = [Job(p, r, 0, args.confirm, "check") for (p, r), done in zip(sides, over, strict=True) if not done]
+    sampled = iter(rollouts.roll(fresh, jobs))
+    verdicts = rollouts.judge_replies(fresh, sides)
+    probs = [
+        float(verdict == Verdict.RIGHT) if done else rollouts.estimate(next(sampled)).prob
+        for done, verdict in zip(over, verdicts, strict=True)
+    ]
+    return [after - before for before, after in zip(probs, probs[len(reported) :], strict=False)]
+
+
+def token_probs(model_path: str, reported: Sequence[Reported], temperature: float) -> list[float]:
+    """Sampling probability of every reported token after its prefix."""
+    import torch
+
+    model = cached_model(model_path)
+    found = []
+    with torch.inference_mode():
+        for one in reported:
+            logits_V = model(input_ids=torch.tensor([[*one.problem.prompt_ids, *one.prefix]])).logits[0, -1]
+            found.append(float(torch.softmax(logits_V.float() / temperature, dim=-1)[one.token]))
+    return found
+
+
+def ratio(peer: float | None, ours: float | None) -> float | None:
+    """How many times more the peer needs; None where one of the two confirmed nothing."""
+    return round(peer / ours, 2) if peer and ours else None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""How any Hugging Face model is asked: its own chat template or raw text, its stop tokens, its context."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from trivium.errors import ConfigError, DataError
+from trivium.models import chat
+from trivium.models.load import Tokenizer
+from trivium.records import Message
+
+STYLES = ("auto", "chat", "raw")
+"""`auto` is chat where the model has a template, else raw."""
+
+TURN_ENDS = (
+    chat.ENDOFTEXT, chat.IM_END, "<|eot_id|>", "<|end_of_turn|>", "<end_of_turn>", "<|end|>", "<|return|>",
+    "</s>",
+)  # fmt: skip
+"""Special tokens that end a reply in the usual chat formats, whether or not a configuration names them."""
+
+CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx")
+
+Asker = Callable[[str], tuple[int, ...]]
+"""From what is asked, as text, to the ids after which the model replies."""
+
+
+def make_asker(folder: Path | str, tokenizer: Tokenizer, style: str = "auto", system: str = "") -> Asker:
+    """Return the function that turns a question into prompt ids.
+
+    Our own checkpoints use phi-4's format, in which a special token typed by a person stays plain text. Any
+    other model is asked through its own template (never one of ours), or raw: the text alone, after whatever
+    its tokenizer puts at the start of a document.
+
+    Args:
+        folder: A Hugging Face model folder.
+        tokenizer: Its tokenizer.
+        style: One of `STYLES`.
+        system: Text of a system turn; empty for none. Needs a chat template.
+
+    Raises:
+        ConfigError: The style is unknown, or it needs a template that the model lacks.
+        DataError: When asked: the text spells one of the model's special tokens.
+    """
+    if style not in STYLES:
+        raise ConfigError(f"prompt style: got {style!r}; expected one of {', '.join(STYLES)}.")
+    if style != "raw" and _is_ours(tokenizer):
+        return lambda prompt: _ours(tokenizer, prompt, system)
+    template = _template(folder) if style != "raw" else None
+    if template is None and (style == "chat" or system):
+        raise ConfigError(
+            f"model {folder}: got no chat template; expected one for a chat prompt or a system text; "
+            "use the raw prompt style without a system text."
+        )
+    special = _special_texts(tokenizer)
+
+    def ask(prompt: str) -> tuple[int, ...]:
+        if spelled := next((text for text in special if text in prompt), None):
+            raise DataError(f"prompt: got the special token {spelled} in its text; expected plain text.")
+        if template is None:
+            return _raw(tokenizer, prompt)
+        turns = [{"role": "system", "content": system}] if system else []
+        turns.append({"role": "user", "content": prompt})
+        return tuple(tokenizer.encode_marked(template(turns)))
+
+    return ask
+
+
+def stop_ids(folder: Path | str, tokenizer: Tokenizer) -> tuple[int, ...]:
+    """Ids that end a reply: what the model's own files name, and the turn ends of the usual formats."""
+    found: set[Any] = {tokenizer.eos_id, tokenizer.end_id}
+    for name in ("generation_config.json", "config.json"):
+        named = _json(Path(folder) / name).get("eos_token_id")
+        found |= set(named) if isinstance(named, list) else {named}
+    found |= {tokenizer.marked.token_to_id(text) for text in TURN_ENDS if text in _special_texts(tokenizer)}
+    return tuple(sorted(token for token in found if isinstance(token, int)))
+
+
+def context_length(folder: Path | str) -> int | None:
+    """Tokens that fit the model's context; None where its configuration names no limit."""
+    config = _json(Path(folder) / "config.json")
+    for part in (config, config.get("text_config") or {}):
+        for key in CONTEXT_KEYS:
+            if isinstance(part.get(key), int):
+                return int(part[key])
+    return None
+
+
+def _is_ours(tokenizer: Tokenizer) -> bool:
+    return tokenizer.sep_id not in (tokenizer.end_id, tokenizer.eos_id)
+
+
+def _ours(tokenizer: Tokenizer, prompt: str, system: str) -> tuple[int, ...]:
+    if not system:
+        return tuple(chat.prompt_ids(tokenizer, prompt, "chat"))
+    turns = [Message(role="system", content=system), Message(role="user", content=prompt)]
+    ids, _ = chat.encode_chat(tokenizer, turns)
+    return (*ids, tokenizer.start_id, *tokenizer.encode("assistant"), tokenizer.sep_id)
+
+
+def _raw(tokenizer: Tokenizer, prompt: str) -> tuple[int, ...]:
+    ids = tokenizer.plain.encode(prompt, add_special_tokens=True).ids
+    return tuple(ids[:-1] if ids and ids[-1] in tokenizer.special_ids else ids)
+
+
+def _template(folder: Path | str) -> Callable[[list[dict[str, str]]], str] | None:
+    from transformers import AutoTokenizer
+
+    try:
+        theirs: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"model {folder}: its tokenizer cannot be loaded ({error}); copy it again."
+        ) from error
+    if not theirs.chat_template:
+        return None
+    return lambda turns: theirs.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+
+
+def _special_texts(tokenizer: Tokenizer) -> set[str]:
+    added = tokenizer.marked.get_added_tokens_decoder().values()
+    return {token.content for token in added if token.special}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except ValueError as error:
+        raise DataError(f"{path}: broken JSON ({error}); copy the model again.") from error

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from trivium.stats import mean_interval, normal_quantile, paired_difference, wilson
+from trivium.stats import (
+    crossed_mean,
+    mean_interval,
+    normal_quantile,
+    paired_difference,
+    ratio_interval,
+    wilson,
+)
 
 
 def test_wilson_matches_the_published_example() -> None:
@@ -44,3 +51,34 @@ def test_unequal_lengths_are_refused() -> None:
 
 def test_mean_interval_of_one_value_is_the_value() -> None:
     assert mean_interval([2.0]) == (2.0, 2.0, 2.0)
+
+
+def test_crossed_mean_covers_the_truth_over_new_seeds_and_new_problems() -> None:
+    rng = np.random.default_rng(2)
+    hits = []
+    for trial in range(300):
+        noise = rng.normal(0, 0.4, (5, 150))
+        table = 0.1 + rng.normal(0, 0.05, (5, 1)) + rng.normal(0, 0.3, (1, 150)) + noise
+        value, low, high = crossed_mean(table, seed=trial, resamples=400)
+        assert low < value < high
+        hits.append(low <= 0.1 <= high)
+    assert 0.88 <= np.mean(hits) <= 0.98  # five seeds are few; resampling problems only would give about 0.7
+
+
+def test_crossed_mean_of_one_seed_is_over_problems() -> None:
+    table = np.random.default_rng(0).random((1, 500))
+    value, low, high = crossed_mean(table)
+    half = 1.96 * table.std(ddof=1) / np.sqrt(500)
+    assert (value, high - low) == (pytest.approx(table.mean()), pytest.approx(2 * half, rel=0.1))
+
+
+def test_ratio_interval_treats_the_items_as_the_draws() -> None:
+    rng = np.random.default_rng(3)
+    hits = []
+    for trial in range(300):
+        wholes = rng.integers(5, 40, 60)
+        parts = rng.binomial(wholes, rng.beta(2, 18, 60))  # what is counted in one item hangs together
+        _, low, high = ratio_interval(parts, wholes, seed=trial, resamples=400)
+        hits.append(low <= 0.1 <= high)
+    assert 0.90 <= np.mean(hits) <= 0.98
+    assert ratio_interval([0, 0], [0, 0]) == (0.0, 0.0, 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
@@ -71,3 +72,60 @@ def paired_difference(
     tail = (1 - level) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(delta.mean()), float(low), float(high)
+
+
+def ratio_interval(
+    parts: Sequence[float],
+    wholes: Sequence[float],
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+    resamples: int = 4000,
+) -> tuple[float, float, float]:
+    """Return sum(parts) / sum(wholes) with a bootstrap interval over the items; 0 to 1 without any.
+
+    An item is what was drawn independently (a solution); what is counted in it (its tokens) is not.
+    """
+    part, whole = np.asarray(parts, dtype=np.float64), np.asarray(wholes, dtype=np.float64)
+    if whole.sum() == 0:
+        return 0.0, 0.0, 1.0
+    weights = np.random.default_rng(seed).multinomial(
+        whole.size, np.full(whole.size, 1 / whole.size), resamples
+    )
+    below = weights @ whole
+    drawn = (weights @ part)[below > 0] / below[below > 0]
+    tail = (1 - level) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return float(part.sum() / whole.sum()), float(low), float(high)
+
+
+def crossed_mean(
+    values_SP: np.ndarray, *, level: float = 0.95, seed: int = 0, resamples: int = 2000
+) -> tuple[float, float, float]:
+    """Return the mean of a table seeds x problems with an interval over both.
+
+    Rows and columns are resampled together (the pigeonhole bootstrap, Owen 2007, arXiv 0712.1111), so the
+    interval speaks about new seeds on new problems. Few seeds vary too little when drawn from themselves;
+    their deviations are widened by sqrt(S / (S - 1)). With one seed the interval is over problems only.
+
+    Args:
+        values_SP: Paired differences, or values, of S seeds on P problems.
+        level: Coverage.
+        seed: Of the resampling; the same one resamples all tables of a size alike.
+        resamples: Draws.
+    """
+    seeds, problems = values_SP.shape
+    weights_RP, weights_RS = _weights(problems, resamples, seed), _weights(seeds, resamples, seed + 1)
+    widened = math.sqrt(seeds / (seeds - 1)) if seeds > 1 else 1.0
+    weights_RS = 1 / seeds + widened * (weights_RS - 1 / seeds)
+    drawn_R = ((weights_RS @ values_SP) * weights_RP).sum(1)
+    tail = (1 - level) / 2
+    low, high = np.quantile(drawn_R, [tail, 1 - tail])
+    return float(values_SP.mean()), float(low), float(high)
+
+
+@functools.lru_cache(maxsize=8)
+def _weights(items: int, resamples: int, seed: int) -> np.ndarray:
+    """Return how often each item is drawn, as shares, draw by draw: (resamples, items)."""
+    draws = np.random.default_rng(seed).multinomial(items, np.full(items, 1 / items), resamples)
+    return draws / items

@@ -8,9 +8,13 @@ import torch
 from trivium.errors import DataError
 from trivium.models import phi
 from trivium.train import blocks
-from trivium.train.forward import hidden_states, logits, token_losses
+from trivium.train.forward import final_states, head_weight, hidden_states, token_losses
 
 LENGTHS = (3, 140, 20, 41, 5, 300)
+
+
+def logits(model: torch.nn.Module, ids: torch.Tensor, lengths: tuple[int, ...]) -> torch.Tensor:
+    return final_states(model, hidden_states(model, ids, lengths)) @ head_weight(model).t()
 
 
 def noisy_model(config: phi.ModelConfig, seed: int = 0) -> torch.nn.Module:

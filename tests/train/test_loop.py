@@ -20,8 +20,11 @@ import torch
 from trivium.errors import ResourceError
 from trivium.models import export, phi
 from trivium.models.load import Tokenizer, load_model
+from trivium.records import Preference
 from trivium.train import checkpoint, streams
 from trivium.train.account import loss_table, summary
+from trivium.train.dpo_data import PreferenceData, build_objective
+from trivium.train.dpo_stage import DPOConfig
 from trivium.train.likelihood import NextToken
 from trivium.train.loop import History, Job, run_job, train
 from trivium.train.order import Stream
@@ -119,27 +122,62 @@ def test_a_resumed_optimizer_gives_the_same_bits(optimizer: str, job: Job, tmp_p
     assert torch.equal(weights(whole), weights(resumed))
 
 
-@pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(ranks: int, job: Job, tmp_path: Path) -> None:
-    whole, _ = train_afresh(job, tmp_path / "whole", ranks=ranks)
+def kill_after_a_checkpoint(job: Job, folder: Path) -> None:
+    """Run a job in a process of its own and kill it when its first checkpoint is there."""
     script = (
         "import pickle, sys; from trivium.train.loop import run_job\n"
         "if __name__ == '__main__':\n"
         "    run_job(pickle.load(open(sys.argv[1], 'rb')))\n"
     )
-    config = dataclasses.replace(LOOP, ranks=ranks)
-    make = functools.partial(streams.next_token, *_with_loop(job, config))
-    killed = dataclasses.replace(job, config=config, objective=make, scratch=tmp_path / "killed")
-    (tmp_path / "job.pickle").write_bytes(pickle.dumps(killed))
-    (tmp_path / "main.py").write_text(script)
-    process = subprocess.Popen([sys.executable, tmp_path / "main.py", tmp_path / "job.pickle"])
-    file = tmp_path / "killed" / checkpoint.FILE
-    deadline = time.monotonic() + 60
+    (folder / "job.pickle").write_bytes(pickle.dumps(job))
+    (folder / "main.py").write_text(script)
+    process = subprocess.Popen([sys.executable, folder / "main.py", folder / "job.pickle"])
+    file = job.scratch / checkpoint.FILE
+    deadline = time.monotonic() + 300
     while not file.exists() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert file.exists(), "the run ended before its first checkpoint"
+
+
+@pytest.mark.parametrize("ranks", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(ranks: int, job: Job, tmp_path: Path) -> None:
+    whole, _ = train_afresh(job, tmp_path / "whole", ranks=ranks)
+    config = dataclasses.replace(LOOP, ranks=ranks)
+    make = functools.partial(streams.next_token, *_with_loop(job, config))
+    killed = dataclasses.replace(job, config=config, objective=make, scratch=tmp_path / "killed")
+    kill_after_a_checkpoint(killed, tmp_path)
+    resumed, _ = run_job(killed)
+    assert torch.equal(weights(whole), weights(resumed))
+
+
+def test_killed_preference_training_ends_with_the_same_bits(job: Job, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+
+    def ids(count: int) -> list[int]:
+        return rng.integers(5, 300, count).tolist()
+
+    pairs = [
+        Preference(
+            id=f"p{n}", question_id=f"q{n // 3}", prompt_ids=ids(9), chosen_ids=ids(1 + n % 2 * 3),
+            rejected_ids=ids(1 + n % 2 * 2), origin="pivotal", gap=0.5,
+        )
+        for n in range(120)
+    ]  # fmt: skip
+    documents = [(ids(12), [False] * 6 + [True] * 6) for _ in range(10)]
+    data = PreferenceData(
+        training=pairs, heldout=[], anchor=documents, replay=documents, sampled=documents, kl=[]
+    )
+    loop = dataclasses.replace(LOOP, rows=6)
+    config = DPOConfig(loop=loop, anchor_rows=2, replay_rows=2, kl_weight=0.5, kl_anchor_rows=2)
+    make = functools.partial(build_objective, job.model, data, config, 0)
+    whole, history = run_job(
+        dataclasses.replace(job, objective=make, config=loop, scratch=tmp_path / "whole")
+    )
+    assert bool((history.stats_SG2[:, :, 1].sum(0) > 0).all())
+    killed = dataclasses.replace(job, objective=make, config=loop, scratch=tmp_path / "killed")
+    kill_after_a_checkpoint(killed, tmp_path)
     resumed, _ = run_job(killed)
     assert torch.equal(weights(whole), weights(resumed))
 

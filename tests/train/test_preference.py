@@ -1,16 +1,19 @@
-"""DPO: ln 2 at the start, the exact single-token form, shared trajectories, and what a stage makes of it."""
+"""Preferences: ln 2 at the start, the single-token form, shared trajectories, what anchors add."""
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
 import torch
 
+from trivium.errors import DataError
 from trivium.models import phi
 from trivium.records import Preference
 from trivium.train.pairs import ReplyUnit, TokenUnit, choose_pairs, make_units, split_by_question
-from trivium.train.preference import Likelihood, dpo_loss, make_objective, margins, reply_logps
+from trivium.train.preference import Anchor, make_objective
+from trivium.train.preference_losses import divergences, margins, pair_losses, reply_logps
 from trivium.train.settings import LoopConfig
 
 
@@ -83,9 +86,11 @@ def test_a_whole_reply_is_the_sum_of_its_tokens(model: torch.nn.Module) -> None:
 
 
 def test_the_loss_is_ln_2_at_the_start_and_a_hand_computed_number_later() -> None:
-    assert dpo_loss(torch.zeros(3), 0.7).tolist() == pytest.approx([math.log(2)] * 3)
+    assert pair_losses("dpo", torch.zeros(3), 0.7).tolist() == pytest.approx([math.log(2)] * 3)
     # beta 2, margin 0.5: -ln(1 / (1 + e^-1)) = ln(1 + 0.36788) = 0.31326
-    assert dpo_loss(torch.tensor([0.5]), 2.0).item() == pytest.approx(0.313262, abs=1e-6)
+    assert pair_losses("dpo", torch.tensor([0.5]), 2.0).item() == pytest.approx(0.313262, abs=1e-6)
+    # IPO, beta 2: the margin should be 1 / 4; (0.5 - 0.25)^2 = 0.0625
+    assert pair_losses("ipo", torch.tensor([0.5, 0.25]), 2.0).tolist() == pytest.approx([0.0625, 0.0])
 
 
 def objective_of(model: torch.nn.Module, rows: list[Preference], **changes: object):  # noqa: ANN201
@@ -95,16 +100,17 @@ def objective_of(model: torch.nn.Module, rows: list[Preference], **changes: obje
         for unit in units:
             reference[list(unit.pairs)] = margins(model, [unit])
     loop = LoopConfig(rows=3, micro_tokens=changes.pop("micro_tokens", 64))  # type: ignore[arg-type]
-    terms = changes.pop("terms", ())
+    anchors = changes.pop("anchors", ())
     return make_objective(
         units,
         ["pivotal"] * len(rows),
         reference,
-        terms,
+        anchors,  # type: ignore[arg-type]
+        loss=changes.pop("loss", "dpo"),  # type: ignore[arg-type]
         beta=2.0,
         epochs=1,
         loop=loop,
-        seed=0,  # type: ignore[arg-type]
+        seed=0,
     )
 
 
@@ -140,19 +146,74 @@ def test_swapping_chosen_and_rejected_flips_the_gradient(model: torch.nn.Module)
     assert forth.abs().max() > 1e-3
 
 
-def test_a_likelihood_term_adds_its_weighted_mean_loss(model: torch.nn.Module) -> None:
+def test_an_anchor_adds_its_weighted_mean_loss(model: torch.nn.Module) -> None:
     document = ([5, 6, 7, 8, 9], [False, False, True, True, True])
-    term = Likelihood("anchor", (document,), weight=0.5, rows=2)
-    loss, _ = gradient(model, objective_of(model, ROWS[:1], terms=(term,)), 0)
+    anchor = Anchor("anchor", (document,), weight=0.5, rows=2)
+    loss, _ = gradient(model, objective_of(model, ROWS[:1], anchors=(anchor,)), 0)
     logps = model(input_ids=torch.tensor([document[0]])).logits[0].log_softmax(-1)
     mean = -sum(logps[i - 1, document[0][i]] for i in (2, 3, 4)) / 3
     assert loss == pytest.approx(math.log(2) + 0.5 * float(mean.detach()), abs=1e-4)
 
 
-def test_every_document_of_a_term_is_used_before_one_is_used_again(model: torch.nn.Module) -> None:
+def moved(model: torch.nn.Module) -> torch.nn.Module:
+    """A policy a little away from the model."""
+    policy = copy.deepcopy(model)
+    with torch.no_grad():
+        for weight in policy.parameters():
+            weight.add_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(2)) * 0.02)
+    return policy
+
+
+DOCUMENT = ([5, 6, 7, 8, 9], [False, False, True, True, True])
+
+
+def test_the_divergence_is_that_of_the_whole_distributions(model: torch.nn.Module) -> None:
+    policy = moved(model)
+    theirs, ours = (
+        m(input_ids=torch.tensor([DOCUMENT[0]])).logits[0].log_softmax(-1) for m in (model, policy)
+    )
+    expected = torch.stack([(theirs[i].exp() * (theirs[i] - ours[i])).sum() for i in (1, 2, 3)])
+    got = divergences(policy, model, [DOCUMENT])
+    torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-6)
+    assert got.min() > 1e-6
+    assert divergences(model, model, [DOCUMENT]).abs().max() < 1e-6
+
+
+def test_a_kl_anchor_pulls_back_and_costs_nothing_at_the_start(model: torch.nn.Module) -> None:
+    anchor = Anchor("kl", (DOCUMENT,), weight=0.5, rows=1, reference=model)
+    expected = float(divergences(moved(model), model, [DOCUMENT]).mean().detach())
+    loss, _ = gradient(moved(model), objective_of(model, [], anchors=(anchor,), loss="sft"), 0)
+    assert loss == pytest.approx(0.5 * expected, rel=1e-4)
+    start = copy.deepcopy(model)
+    loss, grad = gradient(start, objective_of(model, [], anchors=(anchor,), loss="sft"), 0)
+    assert loss == pytest.approx(0, abs=1e-6)
+    assert grad.abs().max() < 1e-5
+
+
+def test_without_pairs_the_steps_are_passes_over_the_first_anchor(model: torch.nn.Module) -> None:
+    right = tuple(([n, n + 1], [False, True]) for n in range(5))
+    anchors = (Anchor("anchor", right, 1.0, 2), Anchor("replay", (DOCUMENT,), 1.0, 1))
+    objective = objective_of(model, [], anchors=anchors, loss="sft")
+    assert (objective.num_steps, objective.unit, objective.step_size(0)) == (3, "documents", 3)
+    assert objective.groups == ("anchor", "replay")
+    with pytest.raises(DataError, match="neither pairs nor documents"):
+        objective_of(model, [], loss="sft")
+
+
+def test_ipo_takes_the_mean_over_a_reply(model: torch.nn.Module) -> None:
+    row = ROWS[5]
+    objective = objective_of(model, [row], loss="ipo")
+    loss, _ = gradient(moved(model), objective, 0)
+    sides = [(row.prompt_ids, row.chosen_ids), (row.prompt_ids, row.rejected_ids)]
+    now = reply_logps(moved(model), sides)
+    margin = float((now[0] / 3 - now[1] / 2).detach()) - float(objective.reference_K[0])
+    assert loss == pytest.approx((margin - 0.25) ** 2, rel=1e-4)
+
+
+def test_every_document_of_an_anchor_is_used_before_one_is_used_again(model: torch.nn.Module) -> None:
     documents = tuple(([n, n + 1], [False, True]) for n in range(5))
     rows = [pair([1, 2, n], [7], [8], question=str(n)) for n in range(15)]
-    objective = objective_of(model, rows, terms=(Likelihood("replay", documents, 1.0, 2),))
+    objective = objective_of(model, rows, anchors=(Anchor("replay", documents, 1.0, 2),))
     drawn = [
         batch.documents[i][0][0]
         for step in range(5)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pytest
 import torch
 
@@ -193,6 +195,15 @@ def test_dpo_raises_the_margin_of_pairs_it_never_saw(tuned: Path) -> None:
     assert found["heldout_reward_margin"] > 0.1
     assert found["heldout_loss"] < found["heldout_loss_at_start"]
     assert 0 < found["kl_nats_per_token"] < 5
+    held = dataclasses.replace(config, loss="ipo", kl_weight=1.0, kl_anchor_rows=4)
+    squared = dpo_stage.run(held, door(tuned, "ipo"))
+    assert squared["heldout_loss"] < squared["heldout_loss_at_start"] == pytest.approx(1 / 36)
+    fitted = dpo_stage.run(dataclasses.replace(config, loss="sft"), door(tuned, "fitted"))
+    losses = door(tuned, "fitted").table("fitted", "losses")
+    right = losses.filter(pc.equal(losses["source"], "anchor"))["loss"].to_pylist()
+    assert fitted["steps"] == 30
+    assert fitted["pairs"] == 0
+    assert right[-1] < right[0]
     moved = load_model(tuned / "dpo1" / "model")
     start = dict(load_model(tuned / "sft" / "model").named_parameters())
     assert all(not torch.equal(weight, start[name]) for name, weight in moved.named_parameters())

@@ -28,6 +28,7 @@ WORK: dict[type, str] = {
     verbs.TraceVerb: "trace:trace",
     verbs.ChatVerb: "chat:chat",
     verbs.DiffVerb: "diff:diff",
+    verbs.ClaimsVerb: "claims:claims",
     verbs.DoctorVerb: "doctor:doctor",
     verbs.TestVerb: "run_tests:run_tests",
     verbs.CurateVerb: "run:run_step",
@@ -143,6 +144,8 @@ def explain(error: Exception) -> str | None:
 
 def stopped(command: Any) -> str:
     """Say what Ctrl-C left behind, and how to go on."""
+    if isinstance(command, verbs.ClaimsVerb):
+        return "stopped; nothing is lost. The same command goes on."
     if isinstance(command, verbs.PivotVerb):
         from trivium.cli.pivot import resume_command as resume_pivot
 

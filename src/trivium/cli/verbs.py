@@ -243,6 +243,38 @@ class TestVerb:
     """Options and paths for pytest."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClaimsVerb:
+    """Put claims of the Phi-4 report to the test on a finished run; without numbers, list them."""
+
+    numbers: Annotated[tuple[int, ...], tyro.conf.Positional, tyro.conf.arg(metavar="CLAIM")] = ()
+    """Numbers of claims: 11 few tokens, 12 subdivision, 13 pivotal DPO against its controls."""
+    run: Annotated[str, tyro.conf.arg(metavar="RUN")] = DEFAULT_RUN
+    """Run folder; its SFT model, questions and fine-tuning data are used and left as they are."""
+    out: Folder = None
+    """Folder of the experiment, which goes on where it was cut short; RUN-claims when not given."""
+    seeds: Count = None
+    """Independent draws of questions, rollouts and training order; 5 when not given."""
+    questions: Count = None
+    """Questions a seed that rollouts are spent on; 1000 when not given."""
+    heldout: Count = None
+    """Held-out problems; 2000 when not given."""
+    dev: Count = None
+    """Problems that choose settings and are never reported; 600 when not given."""
+    samples: Count = None
+    """Replies at T=1 to every held-out problem; 8 when not given."""
+    traces: Count = None
+    """Solutions whose every token is estimated, for claims 11 and 12; 60 when not given."""
+    grid: Annotated[Literal["full", "small"] | None, tyro.conf.arg(help_behavior_hint="")] = None
+    """Settings that each arm chooses from; full when not given."""
+    after: tyro.conf.FlagCreatePairsOff[bool] = False
+    """One arm more: rejection-sampled SFT first, then pivotal DPO, as the report orders its rounds."""
+    quick: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Tiny sizes, to see in a minute that it runs; decides nothing."""
+    workers: Annotated[int, tyro.conf.arg(metavar="N")] = 2
+    """Processes; the results do not depend on it."""
+
+
 VERBS: dict[str, type] = {
     "run": RunVerb,
     "plan": PlanVerb,
@@ -251,6 +283,7 @@ VERBS: dict[str, type] = {
     "trace": TraceVerb,
     "chat": ChatVerb,
     "diff": DiffVerb,
+    "claims": ClaimsVerb,
     "doctor": DoctorVerb,
     "test": TestVerb,
     "curate": CurateVerb,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from trivium.records import Example, Preference, Rollout, Verdict
 from trivium.store.run import StageDir
 from trivium.train.hashing import unit_interval
-from trivium.train.pairs import choose_pairs, make_units, split_by_question
+from trivium.train.pairs import Unit, choose_pairs, make_units, split_by_question
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from trivium.models.load import Tokenizer
     from trivium.train.dpo_stage import DPOConfig
-    from trivium.train.preference import PreferenceObjective, Unit
+    from trivium.train.preference import PreferenceObjective
 
 Marked = tuple[list[int], list[bool]]
 """Ids of a document and which of them the model has to say."""
@@ -32,7 +32,11 @@ class PreferenceData:
     training: list[Preference]
     heldout: list[Preference]
     anchor: list[Marked]
+    """Right rollouts."""
     replay: list[Marked]
+    """Conversations."""
+    sampled: list[Marked]
+    """Rollouts of any verdict, on all questions, and conversations: where the KL anchor holds the policy."""
     kl: list[Marked]
     """Conversations that are not trained on."""
 
@@ -46,7 +50,8 @@ def prepare(config: DPOConfig, stage: StageDir) -> PreferenceData:
     from trivium.models.load import load_tokenizer
 
     tokenizer = load_tokenizer(stage.folder(config.start) / "model")
-    rows = [row for name in config.pairs_from for row in stage.rows(name, "preferences", Preference)]
+    sources = () if config.loss == "sft" else config.pairs_from
+    rows = [row for name in sources for row in stage.rows(name, "preferences", Preference)]
     kept, drops = choose_pairs(
         rows,
         origins=config.origins,
@@ -60,19 +65,22 @@ def prepare(config: DPOConfig, stage: StageDir) -> PreferenceData:
     away = {row.question_id for row in heldout}
     longest = config.loop.row_tokens
     rollouts = stage.rows(config.anchor_from, "rollouts", Rollout) if config.anchor_from else []
-    anchor = [right_rollout(row, tokenizer) for row in rollouts if _anchors(row, away)]
+    seen = [row for row in rollouts if row.finish == "eos" and row.question_id not in away]
+    anchor = [as_document(row, tokenizer) for row in seen if row.verdict == Verdict.RIGHT]
     chats = stage.rows(config.replay_from, "examples", Example) if config.replay_from else []
     replay, kl = _conversations(chats, tokenizer, config, stage.seed)
+    sampled = [as_document(row, tokenizer) for row in seen] if config.kl_weight else []
     return PreferenceData(
         training=training,
         heldout=heldout,
-        anchor=[document for document in anchor if len(document[0]) <= longest],
-        replay=[document for document in replay if len(document[0]) <= longest],
-        kl=[document for document in kl if len(document[0]) <= longest],
+        anchor=_short(anchor, longest),
+        replay=_short(replay, longest),
+        sampled=_short([*sampled, *replay], longest) if config.kl_weight else [],
+        kl=_short(kl, longest),
     )
 
 
-def right_rollout(row: Rollout, tokenizer: Tokenizer) -> Marked:
+def as_document(row: Rollout, tokenizer: Tokenizer) -> Marked:
     """A rollout as a document whose completion counts, closed by the token that ended it."""
     chat = tokenizer.start_id in row.prefix_ids
     end = tokenizer.end_id if chat else tokenizer.eos_id
@@ -84,17 +92,23 @@ def right_rollout(row: Rollout, tokenizer: Tokenizer) -> Marked:
 def build_objective(start: Path, data: PreferenceData, config: DPOConfig, seed: int) -> PreferenceObjective:
     """The objective, with the reference's margins measured on the model that training starts from."""
     from trivium.models.load import load_model
-    from trivium.train.preference import Likelihood, make_objective
+    from trivium.train.preference import Anchor, make_objective
 
     units = make_units(data.training)
+    reference = load_model(start)
+    margins_K = reference_margins(
+        reference, units, len(data.training), config.loop.micro_tokens, mean=config.loss == "ipo"
+    )
     return make_objective(
         units,
         [row.origin for row in data.training],
-        reference_margins(load_model(start), units, len(data.training), config.loop.micro_tokens),
+        margins_K,
         [
-            Likelihood("anchor", tuple(data.anchor), config.anchor_weight, config.anchor_rows),
-            Likelihood("replay", tuple(data.replay), config.replay_weight, config.replay_rows),
+            Anchor("anchor", tuple(data.anchor), config.anchor_weight, config.anchor_rows),
+            Anchor("replay", tuple(data.replay), config.replay_weight, config.replay_rows),
+            Anchor("kl", tuple(data.sampled), config.kl_weight, config.kl_anchor_rows, reference),
         ],
+        loss=config.loss,
         beta=config.beta,
         epochs=config.epochs,
         loop=config.loop,
@@ -103,12 +117,12 @@ def build_objective(start: Path, data: PreferenceData, config: DPOConfig, seed: 
 
 
 def reference_margins(
-    model: PreTrainedModel, units: Sequence[Unit], num_pairs: int, micro_tokens: int
+    model: PreTrainedModel, units: Sequence[Unit], num_pairs: int, micro_tokens: int, *, mean: bool = False
 ) -> Tensor:
     """Margin of every pair under a model, by pair index (K,)."""
     import torch
 
-    from trivium.train.preference import margins
+    from trivium.train.preference_losses import margins
     from trivium.train.work import fill
 
     found = torch.zeros(num_pairs)
@@ -116,7 +130,7 @@ def reference_margins(
         for kind in sorted({type(unit).__name__ for unit in units}):
             chosen = [unit for unit in units if type(unit).__name__ == kind]
             for group in fill(chosen, [unit.num_tokens for unit in chosen], micro_tokens):
-                found[[pair for unit in group for pair in unit.pairs]] = margins(model, group)
+                found[[pair for unit in group for pair in unit.pairs]] = margins(model, group, mean=mean)
     return found
 
 
@@ -135,6 +149,5 @@ def _conversations(
     return documents[apart:], documents[:apart]
 
 
-def _anchors(row: Rollout, away: set[str]) -> bool:
-    """Whether a rollout may hold the policy: right, finished, and of no held-out question."""
-    return row.verdict == Verdict.RIGHT and row.finish == "eos" and row.question_id not in away
+def _short(documents: Sequence[Marked], longest: int) -> list[Marked]:
+    return [document for document in documents if len(document[0]) <= longest]

@@ -1,11 +1,10 @@
 """How far a preference stage moved the model: held-out margins and the distance to the reference.
 
-Shapes: N tokens, V vocabulary, K pairs.
+Shapes: M marked tokens, K pairs.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,8 @@ import torch
 from trivium.records import Preference
 from trivium.stats import wilson
 from trivium.train.dpo_data import Marked, reference_margins
-from trivium.train.forward import logits
 from trivium.train.pairs import make_units
-from trivium.train.preference import dpo_loss
+from trivium.train.preference_losses import divergences, pair_losses
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +24,12 @@ MICRO_TOKENS = 4096
 
 
 def heldout_margins(
-    reference: PreTrainedModel, policy: PreTrainedModel, rows: Sequence[Preference], beta: float
+    reference: PreTrainedModel,
+    policy: PreTrainedModel,
+    rows: Sequence[Preference],
+    *,
+    loss: str,
+    beta: float,
 ) -> tuple[dict[str, Any], pa.Table]:
     """Reward margin and pair accuracy on pairs that were not trained on, and the margins as a table.
 
@@ -36,8 +39,9 @@ def heldout_margins(
     import pyarrow as pa
 
     units = make_units(rows)
-    before_K = reference_margins(reference, units, len(rows), MICRO_TOKENS)
-    after_K = reference_margins(policy, units, len(rows), MICRO_TOKENS)
+    mean = loss == "ipo"
+    before_K = reference_margins(reference, units, len(rows), MICRO_TOKENS, mean=mean)
+    after_K = reference_margins(policy, units, len(rows), MICRO_TOKENS, mean=mean)
     grown_K = after_K - before_K
     table = pa.table(
         {
@@ -53,8 +57,8 @@ def heldout_margins(
     low, high = wilson(right, len(rows))
     return {
         "heldout_pairs": len(rows),
-        "heldout_loss": float(dpo_loss(grown_K, beta).mean()),
-        "heldout_loss_at_start": math.log(2),
+        "heldout_loss": float(pair_losses(loss, grown_K, beta).mean()),
+        "heldout_loss_at_start": float(pair_losses(loss, torch.zeros(1), beta)),
         "heldout_reward_margin": float(beta * grown_K.mean()),
         "heldout_accuracy": right / len(rows),
         "heldout_accuracy_low": low,
@@ -73,12 +77,7 @@ def kl_from_reference(
     total, count = 0.0, 0
     with torch.no_grad():
         for group in fill(documents, [len(ids) for ids, _ in documents], MICRO_TOKENS):
-            inputs_N = torch.tensor([i for ids, _ in group for i in ids[:-1]])
-            marks_N = torch.tensor([mark for _, marks in group for mark in marks[1:]])
-            lengths = [len(ids) - 1 for ids, _ in group]
-            ours_NV, theirs_NV = (
-                logits(model, inputs_N, lengths)[marks_N].log_softmax(-1) for model in (policy, reference)
-            )
-            total += float((ours_NV.exp() * (ours_NV - theirs_NV)).sum())
-            count += int(marks_N.sum())
+            nats_M = divergences(reference, policy, group)
+            total += float(nats_M.sum())
+            count += len(nats_M)
     return {"kl_nats_per_token": total / max(count, 1), "kl_tokens": count}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from typing import Any
+from typing import Any, Literal
 
 from trivium.errors import ConfigError, StageError
 from trivium.store.run import StageDir
@@ -27,12 +27,14 @@ class DPOConfig:
     """Stages whose table `preferences` is read; one that has none is an error."""
     origins: tuple[str, ...] = ()
     """Origins of pairs to use (pivotal, judge, refusal, constraint); empty uses all."""
+    loss: Literal["dpo", "ipo", "sft"] = "dpo"
+    """dpo and ipo take pairs; sft takes none and fits the right rollouts alone (rejection sampling)."""
     max_pairs: int = 0
     """Largest number of pairs, drawn from the seed; 0 uses all."""
     beta: float = 3.0
     """Strength of the pull towards the reference, on the difference of log-probabilities."""
     epochs: int = 2
-    """Passes over the pairs."""
+    """Passes over the pairs; with loss sft, over the right rollouts."""
     anchor_from: str = "pivotal"
     """Stage whose right rollouts should stay likely; empty for none."""
     anchor_weight: float = 1.0
@@ -45,6 +47,10 @@ class DPOConfig:
     """Weight of the mean loss on conversations: keeps refusals, facts and instruction following."""
     replay_rows: int = 24
     """Conversations of one step."""
+    kl_weight: float = 0.0
+    """Weight of the mean KL(start || policy) on the start's own rollouts and on conversations; 0 for none."""
+    kl_anchor_rows: int = 24
+    """Replies of one step for that."""
     heldout_frac: float = 0.1
     """Share of questions whose pairs only measure margin and accuracy."""
     kl_rows: int = 64
@@ -62,8 +68,12 @@ class DPOConfig:
             raise ConfigError(
                 f"dpo: got beta={self.beta} and epochs={self.epochs}, expected beta above 0, epochs from 1."
             )
-        if min(self.anchor_weight, self.replay_weight) < 0 or not 0 <= self.heldout_frac < 1:
+        if min(self.anchor_weight, self.replay_weight, self.kl_weight) < 0 or not 0 <= self.heldout_frac < 1:
             raise ConfigError("dpo: expected weights of 0 or more and heldout_frac from 0 to below 1.")
+        if self.loss == "sft" and not (self.anchor_from and self.anchor_weight and self.anchor_rows):
+            raise ConfigError(
+                "dpo.loss: got sft without right rollouts; expected anchor_from, its weight and its rows."
+            )
 
 
 def run(config: DPOConfig, stage: StageDir) -> dict[str, Any]:
@@ -78,8 +88,10 @@ def run(config: DPOConfig, stage: StageDir) -> dict[str, Any]:
     began = time.perf_counter()
     start = stage.folder(config.start) / "model"
     data = prepare(config, stage)
-    if not data.training:
-        raise StageError(f"{stage.name}: got no usable pair from {', '.join(config.pairs_from)}.")
+    if not (data.anchor if config.loss == "sft" else data.training):
+        sources = config.anchor_from if config.loss == "sft" else ", ".join(config.pairs_from)
+        wanted = "right rollout" if config.loss == "sft" else "usable pair"
+        raise StageError(f"{stage.name}: got no {wanted} from {sources}.")
     make = functools.partial(build_objective, start, data, config, stage.seed)
     objective = make()
     model, history = run_job(
@@ -87,7 +99,7 @@ def run(config: DPOConfig, stage: StageDir) -> dict[str, Any]:
     )
     export.save_checkpoint(model, start, stage.path / "model", chat_model=True)
     reference = load_model(start)
-    held, table = heldout_margins(reference, model, data.heldout, config.beta)
+    held, table = heldout_margins(reference, model, data.heldout, loss=config.loss, beta=config.beta)
     stage.write_table("heldout", table)
     found = account.summary(history, objective.groups)
     facts = account.model_facts(model, 0)

@@ -81,12 +81,6 @@ def final_states(model: PreTrainedModel, x_ND: Tensor) -> Tensor:
     return x_ND * scale * norm.weight
 
 
-def logits(model: PreTrainedModel, inputs_N: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Logits of a flat batch, (N, V)."""
-    _, head = _end(model)
-    return final_states(model, hidden_states(model, inputs_N, lengths)) @ head.t()
-
-
 def head_weight(model: PreTrainedModel) -> Tensor:
     """The output head, (V, D)."""
     return _end(model)[1]

@@ -1,0 +1,157 @@
+"""Training one arm with one setting: the stage dpo1 of the pipeline on the arm's own pairs and replies.
+
+The arm AFTER starts from a model that was fitted to the right replies among the pivotal arm's own rollouts,
+so it costs no rollout more than the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trivium.claims.settings import AFTER, PIVOTAL, REJECTION, Setting
+from trivium.claims.world import DEV, World
+from trivium.errors import ResourceError
+from trivium.store.run import SCRATCH, StageDir
+from trivium.train import dpo_stage
+from trivium.train.dpo_stage import DPOConfig
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FITTED = "fitted"
+"""Folder of the models that AFTER starts from."""
+
+TUNING_SEED = 0
+"""Settings are chosen on the rollouts of the first repetition and kept for all."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trial:
+    """One setting to judge on the development problems."""
+
+    index: int
+    setting: Setting
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Training:
+    """One arm to train for good."""
+
+    setting: Setting
+    number: int
+    """Of the seed."""
+
+
+def try_setting(world: World, trial: Trial) -> Mapping[str, pa.Table]:
+    """Train with a setting and score it on the development problems; the model is thrown away.
+
+    A setting under which training breaks down scores -1, with the error beside it.
+    """
+    import pyarrow as pa
+
+    from trivium.claims.measure import Asked, ask
+
+    folder = world.out / "trials" / f"{trial.setting.arm}-{trial.index}"
+    try:
+        found = fit(world, trial.setting, TUNING_SEED, folder)
+    except ResourceError as error:
+        shutil.rmtree(folder)
+        zeros = {"pairs": 0, "pairs_left_out": 0, "steps": 0, "kl_conversations": 0.0, "train_seconds": 0.0}
+        scores = {"dev_greedy": 0.0, "dev_sampled": 0.0, "score": -1.0, "error": str(error)}
+        row = {**dataclasses.asdict(trial.setting), "seed": TUNING_SEED, **zeros, **scores}
+        return {"trials": pa.Table.from_pylist([row])}
+    asked = Asked(
+        arm=trial.setting.arm,
+        number=TUNING_SEED,
+        model=folder / "model",
+        split=DEV,
+        start=0,
+        stop=world.config.dev,
+        samples=world.config.dev_samples,
+    )
+    rows = ask(world, asked)
+    greedy = sum(row.greedy for row in rows) / len(rows)
+    sampled = sum(row.right for row in rows) / (len(rows) * world.config.dev_samples)
+    shutil.rmtree(folder)
+    scores = {"dev_greedy": greedy, "dev_sampled": sampled, "score": (greedy + sampled) / 2, "error": ""}
+    return {"trials": pa.Table.from_pylist([{**found, **scores}])}
+
+
+def train_arm(world: World, training: Training) -> Mapping[str, pa.Table]:
+    """Train an arm and keep its model."""
+    import pyarrow as pa
+
+    folder = world.model_folder(training.setting.arm, training.number)
+    found = fit(world, training.setting, training.number, folder)
+    return {"trained": pa.Table.from_pylist([found])}
+
+
+def train_first(world: World, training: Training) -> Mapping[str, pa.Table]:
+    """Fit SFT to the right replies of the pivotal arm's own rollouts, for AFTER to start from."""
+    import pyarrow as pa
+
+    folder = world.model_folder(FITTED, training.number)
+    found = fit(world, training.setting, training.number, folder, data=PIVOTAL)
+    return {"trained": pa.Table.from_pylist([found])}
+
+
+def fit(world: World, setting: Setting, number: int, folder: Path, data: str = "") -> dict[str, Any]:
+    """Run the stage in a folder; training that was killed there goes on from its last checkpoint.
+
+    Args:
+        world: The run.
+        setting: How.
+        number: Of the seed.
+        folder: Of the stage.
+        data: Arm whose pairs and replies are used; the setting's own when empty.
+    """
+    after = setting.arm == AFTER
+    stage = StageDir(
+        name="dpo1",
+        path=folder,
+        seed=world.seed_of(number),
+        inputs={
+            "start": world.model_folder(FITTED, number) if after else world.stages["sft"],
+            "data": world.arm_folder(data or (PIVOTAL if after else setting.arm), number),
+            "replay": world.out / "replay",
+        },
+    )
+    with contextlib.redirect_stderr(io.StringIO()):  # the bar of the ledger stands for all of them
+        found = dpo_stage.run(stage_config(world.dpo, setting), stage)
+    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+    return {
+        **dataclasses.asdict(setting),
+        "seed": number,
+        "pairs": found["pairs"],
+        "pairs_left_out": len(stage.drops),
+        "steps": found["steps"],
+        "kl_conversations": found["kl_nats_per_token"],
+        "train_seconds": found["train_seconds"],
+    }
+
+
+def stage_config(base: DPOConfig, setting: Setting) -> DPOConfig:
+    """Turn the run's own dpo1 into an arm's: optimizer, batch, passes and replay are the same for all."""
+    pairs = setting.arm != REJECTION
+    return dataclasses.replace(
+        base,
+        start="start",
+        pairs_from=("data",),
+        origins=(),
+        max_pairs=0,
+        loss="dpo" if pairs else "sft",
+        beta=setting.beta if pairs else base.beta,
+        anchor_from="data",
+        anchor_weight=0.0 if setting.hold == "kl" else 1.0,
+        anchor_rows=base.anchor_rows if pairs else base.loop.rows,
+        replay_from="replay",
+        kl_weight=1.0 if setting.hold == "kl" else 0.0,
+        heldout_frac=0.0,
+        loop=dataclasses.replace(base.loop, learning_rate=setting.learning_rate, ranks=1),
+    )

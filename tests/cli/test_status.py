@@ -126,3 +126,15 @@ def test_trace_of_an_unknown_id_is_one_sentence(run, capsys):
 
 def test_recipe_json_is_whole(run):
     assert json.loads((run.path / "recipe.json").read_text())["name"] == "tiny"
+
+
+def test_the_table_of_a_run_is_printed_or_its_absence_said(run, capsys):
+    assert main.main(["report", str(run.path), "--table"]) == 2
+    assert "no evaluated checkpoint" in capsys.readouterr().err
+    folder = run.path / "15-evaluate"
+    folder.mkdir()
+    (folder / "table.md").write_text("| task | sft |\n")
+    (folder / "checks.json").write_text('[{"holds": false, "name": "a claim", "detail": "0.1 -> 0.2"}]')
+    (folder / "stage.json").write_text("{}")
+    assert main.main(["report", str(run.path), "--table"]) == 0
+    assert capsys.readouterr().out == "| task | sft |\n\n- fails: a claim: 0.1 -> 0.2\n"

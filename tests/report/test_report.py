@@ -7,7 +7,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from trivium.records import Drop, to_table
-from trivium.report import markdown
 from trivium.report.collect import collect
 from trivium.report.page import more_is_better, render, safe_json, stage_table
 from trivium.report.stage import ReportConfig, run
@@ -84,12 +83,3 @@ def test_fewer_wrong_answers_are_marked_as_better_and_refusing_what_is_known_as_
     rows = [row("sft", "wrong", 0.6), row("dpo1", "wrong", 0.2), row("dpo1", "wrong_minus_previous", -0.4)]
     (line,) = stage_table(rows)["lines"]
     assert [cell.get("sure", "") for cell in line["cells"]] == ["", "up"]
-
-
-def test_the_table_in_markdown_has_a_column_a_checkpoint_and_leaves_out_families() -> None:
-    rows = [row("sft", "accuracy", 0.4), row("dpo1", "accuracy", 0.5), row("dpo1", "accuracy_2_steps", 0.1)]
-    head, _, line = markdown.table(rows).splitlines()
-    assert head == "| task | sft | dpo1 | n |"
-    assert line.count("|") == 5 and "40.0 [" in line and "50.0 [" in line
-    check = {"name": "a claim", "detail": "0.1 -> 0.2", "holds": False}
-    assert markdown.checks([check]) == "- does not hold: a claim (0.1 -> 0.2)"

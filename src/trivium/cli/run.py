@@ -72,13 +72,14 @@ def report(command: verbs.ReportVerb) -> int:
 
 
 def _print_table(run: Run) -> int:
-    from trivium.report import markdown
-    from trivium.report.collect import collect
+    from trivium.store import files
 
-    content = collect(run.path, run.finished())
-    if not content.table:
+    folder = run.finished().get("evaluate")
+    if folder is None:
         raise DataError(f"{run.path}: got no evaluated checkpoint; expected some, run the recipe to its end.")
-    print(markdown.table(content.table), markdown.checks(content.checks), sep="\n\n")
+    print((folder / "table.md").read_text(encoding="utf-8"))
+    for check in files.read_json(folder / "checks.json"):
+        print(f"- {'holds' if check['holds'] else 'fails'}: {check['name']}: {check['detail']}")
     return 0
 
 

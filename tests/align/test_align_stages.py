@@ -141,7 +141,7 @@ def sft_data(inputs, tmp_path, monkeypatch):
     folder = inputs["midtrain"] / "model"
     monkeypatch.setattr(asking, "sample", scripted(folder, "plain", FACTS, SCRIPT))
     door = open_stage(tmp_path, "sft_data", inputs)
-    config = sft_data_stage.SFTDataConfig(replies=4, refusal_frac=0.3, preferences=9)
+    config = sft_data_stage.SFTDataConfig(replies=4, refusal_frac=0.3, preferences=12)
     return door, sft_data_stage.run(config, door)
 
 

@@ -13,6 +13,8 @@ def test_the_cut_is_where_half_the_log_probability_is_spent() -> None:
     assert midpoint([-3.0, -0.1, -0.1, -0.1], 0, 4) == 1
     assert midpoint([0.0, 0.0, 0.0, 0.0], 0, 4) == 2
     assert midpoint([-1.0, -1.0], 0, 2) == 1
+    assert midpoint([0.0, 0.0, 0.0, 0.0, 0.0, -3.0], 0, 6) == 3, "ties give way to the middle"
+    assert midpoint([-3.0, 0.0, 0.0, 0.0, 0.0, 0.0], 0, 6) == 3
 
 
 class Curve:

@@ -71,16 +71,19 @@ def bisect(
 def midpoint(logprobs: Sequence[float], start: int, end: int) -> int:
     """Where to cut tokens start..end-1: where the sum of log-probabilities comes closest to half the total.
 
+    Cuts that are equally close (all of them, when one token at an end holds the whole sum) give way to the
+    one nearest to the middle by count, so that a segment is never worked off one token at a time.
+
     Returns:
         A cut c with start < c < end; the middle by count when every token was certain.
     """
-    total = sum(logprobs[start:end])
-    if total == 0.0:
-        return (start + end) // 2
-    spent, best, best_distance = 0.0, start + 1, float("inf")
+    total, spent = sum(logprobs[start:end]), 0.0
+    distances: dict[int, float] = {}
     for cut in range(start + 1, end):
         spent += logprobs[cut - 1]
-        distance = abs(spent - total / 2)
-        if distance < best_distance:
-            best, best_distance = cut, distance
-    return best
+        distances[cut] = abs(spent - total / 2)
+    closest = min(distances.values())
+    return min(
+        (cut for cut, distance in distances.items() if distance <= closest + TIE),
+        key=lambda cut: abs(2 * cut - start - end),
+    )

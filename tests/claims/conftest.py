@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import random
+import sys
 from pathlib import Path
 
 import pytest
-import torch
 from recipes import pocket
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import Phi3Config, Phi3ForCausalLM
 
 from trivium.config import to_json
 from trivium.evaluate.stage import EvaluateConfig
 from trivium.models import chat
-from trivium.models.load import load_tokenizer
 from trivium.pivotal.stage import PivotalConfig
 from trivium.records import Example, Message, Question
 from trivium.store import files
@@ -23,7 +19,9 @@ from trivium.store.run import RECORD_FILE, StageDir
 from trivium.train.dpo_stage import DPOConfig
 from trivium.train.settings import LoopConfig
 
-WORDS = ("user", "assistant", "how", "many", "Answer:", "1", "2", "3", "so", "then", "well", "yes")
+sys.path.append(str(Path(__file__).resolve().parents[1] / "pivotal"))
+from tiny import make_model, prompt  # noqa: E402
+
 CONTEXT = 256
 
 
@@ -39,7 +37,8 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tasks = ("arithmetic", "facts_known", "facts_unknown")
     doors["items"].write("questions", Question, [question(n, task) for task in tasks for n in range(6)])
     doors["sft_data"].write("examples", Example, [example(n) for n in range(30)])
-    make_model(doors["sft"].path / "model")
+    folder = make_model(doors["sft"].path / "model", CONTEXT)
+    files.write_json(folder / "tokenizer_config.json", {"eos_token": chat.ENDOFTEXT, "pad_token": chat.PAD})
     for door in doors.values():
         files.write_json(door.path / RECORD_FILE, {"output_hash": "test"})
     recipe = dataclasses.replace(
@@ -78,7 +77,7 @@ def question(number: int, skill: str) -> Question:
     """Ask something whose right answer is 1."""
     return Question(
         id=f"{skill}{number}",
-        prompt=f"how many {' '.join(WORDS[(number * k) % 12] for k in range(1, 7))}",
+        prompt=prompt(number),
         answer="1",
         verifier="number",
         skill=skill,
@@ -92,52 +91,3 @@ def example(number: int) -> Example:
     asked = question(number, "word").prompt
     messages = [Message(role="user", content=asked), Message(role="assistant", content="so Answer: 1")]
     return Example(id=f"e{number}", source="chat", flow="problems", messages=messages)
-
-
-def make_model(folder: Path) -> None:
-    """Write a model that says `so Answer: 1` or `then Answer: 2`, mostly."""
-    names = [*WORDS, *chat.SPECIAL_TOKENS]
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(names)}, unk_token="well"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # type: ignore[assignment]
-    tokenizer.add_special_tokens(list(chat.SPECIAL_TOKENS))
-    folder.mkdir(parents=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    files.write_json(folder / "tokenizer_config.json", {"eos_token": chat.ENDOFTEXT, "pad_token": chat.PAD})
-    torch.set_num_threads(1)
-    torch.manual_seed(5)
-    model = Phi3ForCausalLM(
-        Phi3Config(
-            vocab_size=len(names),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            max_position_embeddings=CONTEXT,
-            original_max_position_embeddings=CONTEXT,
-            bos_token_id=12,
-            eos_token_id=12,
-            pad_token_id=16,
-        )
-    )
-    teach(model, folder)
-    model.save_pretrained(folder)
-
-
-def teach(model: Phi3ForCausalLM, folder: Path) -> None:
-    """Teach it to answer in a few words."""
-    tokenizer, rng = load_tokenizer(folder), random.Random(0)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    for _ in range(60):
-        rows = []
-        for _ in range(16):
-            right = rng.random() < 0.5
-            digit = "1" if right == (rng.random() < 0.9) else "2"
-            reply = ["well"] * rng.randrange(3) + ["so" if right else "then", "Answer:", digit]
-            ids = chat.prompt_ids(tokenizer, question(rng.randrange(40), "word").prompt, "chat")
-            ids += [*tokenizer.encode(" ".join(reply)), tokenizer.end_id]
-            rows.append(ids + [tokenizer.pad_id] * (24 - len(ids)))
-        batch = torch.tensor(rows)
-        model(input_ids=batch, labels=batch.masked_fill(batch == tokenizer.pad_id, -100)).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()

@@ -15,7 +15,7 @@ from trivium.models.load import load_tokenizer
 WORDS = ("user", "assistant", "how", "many", "Answer:", "1", "2", "3", "so", "then", "well", "yes")
 
 
-def make_model(folder: Path) -> Path:
+def make_model(folder: Path, context: int = 48) -> Path:
     """Train the model and write it as a Hugging Face folder."""
     names = [*WORDS, *chat.SPECIAL_TOKENS]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(names)}, unk_token="well"))
@@ -28,8 +28,8 @@ def make_model(folder: Path) -> Path:
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=1,
-        max_position_embeddings=48,
-        original_max_position_embeddings=48,
+        max_position_embeddings=context,
+        original_max_position_embeddings=context,
         bos_token_id=12,
         eos_token_id=12,
         pad_token_id=16,

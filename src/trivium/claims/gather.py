@@ -16,7 +16,8 @@ from trivium.models.sample_draw import request_seed
 from trivium.pivotal import rollouts, shards
 from trivium.pivotal.mine import Searched
 from trivium.pivotal.rollouts import Job, Policy, Problem
-from trivium.records import Question, Rollout, from_table, to_table
+from trivium.pivotal.stage import fitting
+from trivium.records import Rollout, from_table, to_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,18 +42,13 @@ def choose_problems(world: World, number: int) -> list[Problem]:
     """
     config, seed = world.pivotal, world.seed_of(number)
     door = world.door("pivotal", world.seed_folder(number), number)
-    low, high = config.difficulty
-    fitting = [
-        question
-        for question in door.rows(config.questions, "questions", Question)
-        if (not config.skill or question.skill == config.skill) and low <= question.difficulty <= high
-    ]
-    if not fitting:
+    found = fitting(config, door)
+    if not found:
         raise DataError(
             f"claims: {config.questions} has no question of skill {config.skill!r}; run it again."
         )
-    fitting.sort(key=lambda question: request_seed(seed, "claims", question.id))
-    return shards.prepare(config, door, fitting, settings_for(world, number))
+    found.sort(key=lambda question: request_seed(seed, "claims", question.id))
+    return shards.prepare(config, door, found, settings_for(world, number))
 
 
 def gather(world: World, piece: Piece) -> Mapping[str, pa.Table]:

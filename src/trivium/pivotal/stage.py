@@ -195,15 +195,21 @@ def _read_file(config: PivotalConfig, stage: StageDir) -> list[Question]:
 
 
 def _from_stage(config: PivotalConfig, stage: StageDir) -> list[Question]:
-    low, high = config.difficulty
-    fitting = [
-        question
-        for question in stage.rows(config.questions, "questions", Question)
-        if (not config.skill or question.skill == config.skill) and low <= question.difficulty <= high
-    ]
-    if not fitting:
+    found = fitting(config, stage)
+    if not found:
+        low, high = config.difficulty
         raise DataError(
             f"pivotal: {config.questions} has no question of skill {config.skill!r} with {low} to {high} "
             "steps; widen pivotal.skill or pivotal.difficulty."
         )
-    return fitting
+    return found
+
+
+def fitting(config: PivotalConfig, stage: StageDir) -> list[Question]:
+    """Return the questions of a stage's table that have the wanted skill and number of steps."""
+    low, high = config.difficulty
+    return [
+        question
+        for question in stage.rows(config.questions, "questions", Question)
+        if (not config.skill or question.skill == config.skill) and low <= question.difficulty <= high
+    ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 METHODS = ("longhand", "steps", "skip", "direct")
 OPENINGS = {"longhand": "Longhand:", "steps": "Step by step:", "skip": "In short:", "direct": "Clearly."}
@@ -41,14 +41,19 @@ def solve(start: int, operations: Sequence[Operation], method: str) -> str:
         lines = _pairs(values, operations)
     else:
         write = _longhand if method == "longhand" else _equation
-        lines = [write(values[i], *operation, values[i + 1]) for i, operation in enumerate(operations)]
+        lines = _every_step(write, values, operations)
     return f"{OPENINGS[method]} {' '.join(line + '.' for line in lines)} {answer}"
 
 
 def equations(start: int, operations: Sequence[Operation]) -> list[str]:
     """Return one equation a step."""
-    values = [start, *results(start, operations)]
-    return [_equation(values[i], *operation, values[i + 1]) for i, operation in enumerate(operations)]
+    return _every_step(_equation, [start, *results(start, operations)], operations)
+
+
+def _every_step(
+    write: Callable[[int, str, int, int], str], values: Sequence[int], operations: Sequence[Operation]
+) -> list[str]:
+    return [write(values[i], *operation, values[i + 1]) for i, operation in enumerate(operations)]
 
 
 def _equation(left: int, sign: str, right: int, value: int) -> str:

@@ -57,7 +57,7 @@ def make_asker(folder: Path | str, tokenizer: Tokenizer, style: str = "auto", sy
     special = _special_texts(tokenizer)
 
     def ask(prompt: str) -> tuple[int, ...]:
-        if spelled := next((text for text in special if text in prompt), None):
+        if spelled := min((text for text in special if text in prompt), key=prompt.index, default=None):
             raise DataError(f"prompt: got the special token {spelled} in its text; expected plain text.")
         if template is None:
             return _raw(tokenizer, prompt)

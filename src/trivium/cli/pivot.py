@@ -118,6 +118,7 @@ def _search_config(command: verbs.PivotVerb) -> Any:
         traces=WALKED if command.traces is None else command.traces,
         trace_rollouts=command.rollouts or ROLLOUTS,
         gap=command.gap,
+        fdr=command.fdr,
         **EFFORTS[command.effort],
         shard_questions=SHARD_QUESTIONS,
         first_shard=2,

@@ -118,6 +118,8 @@ class PivotVerb:
     """tree (cheapest), bisect (the report's own), scan (every eligible token of a reply)."""
     gap: Annotated[float, tyro.conf.arg(metavar="P")] = 0.2
     """Least change of the success probability that counts."""
+    fdr: Annotated[float, tyro.conf.arg(metavar="RATE")] = 0.0
+    """Keep only pairs within this false-discovery rate, such as 0.1; 0 keeps every confirmed pair."""
     effort: Annotated[Literal["thorough", "quick"], tyro.conf.arg(metavar="EFFORT")] = "thorough"
     """thorough finds narrower pivots; quick leaves them and spends about a quarter less on each it finds."""
     traces: Count = None

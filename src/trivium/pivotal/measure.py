@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from trivium.pivotal import pairs
+from trivium.pivotal.discoveries import Settled
 from trivium.pivotal.estimate import StopRule, false_accept_rate
 from trivium.pivotal.mine import Searched
 from trivium.records import Drop, PivotalToken, Preference, Rollout, from_table
@@ -17,12 +18,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+RATES = (0.01, 0.05, 0.1, 0.2)
+"""False-discovery rates at which candidates are counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """The tables of all shards as records; rollouts stay a table, as there are many and few are looked at."""
 
     searched: list[Searched]
     rollouts: pa.Table
+    settled: list[Settled]
     pivotal_tokens: list[PivotalToken]
     preferences: list[Preference]
     drops: list[Drop]
@@ -33,6 +39,7 @@ def read(tables: Mapping[str, pa.Table]) -> Read:
     return Read(
         searched=from_table(Searched, tables["searched"]),
         rollouts=tables["rollouts"],
+        settled=from_table(Settled, tables["candidates"]),
         pivotal_tokens=from_table(PivotalToken, tables["pivotal_tokens"]),
         preferences=from_table(Preference, tables["preferences"]),
         drops=from_table(Drop, tables["drops"]),
@@ -87,6 +94,7 @@ def metrics(
         "gap_threshold": rule.gap,
         "false_accept_rate": false_accept,
         "false_discovery_rate_bound": min(1.0, false_accept * _share(candidates, confirmed)),
+        "discoveries_at_rate": {str(rate): sum(t.level <= rate for t in mined.settled) for rate in RATES},
         "pairs": _pair_statistics(mined.preferences, kind_of),
         "pivots": _pivot_statistics(mined.pivotal_tokens, prompt_lengths),
     }

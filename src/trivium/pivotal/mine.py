@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from trivium.pivotal import pairs, rollouts, tree
 from trivium.pivotal.confirm import Outcome, confirm
+from trivium.pivotal.discoveries import Settled, settled
 from trivium.pivotal.estimate import Estimate
 from trivium.pivotal.forest import path_of
 from trivium.pivotal.rollouts import Job, Judged, Policy, Problem
@@ -53,6 +54,7 @@ class Mined:
         return {
             "searched": to_table(Searched, self.searched),
             "rollouts": to_table(Rollout, self.rollouts),
+            "candidates": to_table(Settled, [settled(outcome, self.gap) for outcome in self.outcomes]),
             "pivotal_tokens": to_table(
                 PivotalToken, [token for o in accepted for token in pairs.pivotal_tokens(o, self.gap)]
             ),

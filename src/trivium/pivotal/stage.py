@@ -72,6 +72,8 @@ class PivotalConfig:
     """Least difference of the shrunk success rates of two tokens that makes them a candidate."""
     max_candidates: int = 8
     """Candidates of one question that are followed up, widest first, so that no question dominates."""
+    fdr: float = 0.0
+    """Greatest expected share of false pairs among those kept (e-BH); 0 keeps every confirmed pair."""
     looks: tuple[int, ...] = (4, 8, 12, 16)
     """Fresh rollouts a side at which a candidate may be settled; see StopRule."""
     level: float = 0.95
@@ -97,6 +99,8 @@ class PivotalConfig:
         """Refuse values that cannot work."""
         if not 0 < self.gap < 1:
             raise ConfigError(f"pivotal.gap: got {self.gap}, expected between 0 and 1; the report uses 0.2.")
+        if not 0 <= self.fdr < 1:
+            raise ConfigError(f"pivotal.fdr: got {self.fdr}, expected from 0 (off) to below 1, such as 0.1.")
         if not 0 <= self.band[0] <= self.band[1] <= 1:
             raise ConfigError(f"pivotal.band: got {self.band}, expected two growing shares such as 0.2,0.8.")
         if self.search != "tree" and self.traces < 1:
@@ -139,7 +143,7 @@ def run(config: PivotalConfig, stage: StageDir) -> dict[str, Any]:
     Raises:
         DataError: No question fits, or the verifier judged not a single rollout right.
     """
-    from trivium.pivotal import measure, shards
+    from trivium.pivotal import discoveries, measure, shards
     from trivium.store.ledger import run_shards
 
     started = time.perf_counter()
@@ -157,11 +161,12 @@ def run(config: PivotalConfig, stage: StageDir) -> dict[str, Any]:
         sizes=[len(piece) for piece in pieces],
         tally=shards.tally,
     )
+    tables = discoveries.within(tables, config.fdr)
     mined = measure.read(tables)
     if not any(row.num_right for row in mined.searched):
         raise DataError(shards.nothing_right(problems, mined.rollouts, opened))
     searched_seconds = time.perf_counter() - started
-    for name in ("rollouts", "searched", "pivotal_tokens", "preferences"):
+    for name in ("rollouts", "searched", "candidates", "pivotal_tokens", "preferences"):
         stage.write_table(name, tables[name])
     stage.drop(mined.drops)
     pages = shards.solve(config, stage, problems, mined, opened)

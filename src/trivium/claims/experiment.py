@@ -189,7 +189,7 @@ def _claim_folder(world: World) -> None:
 
 
 def _setting(row: dict[str, Any]) -> Setting:
-    return Setting(**{name: row[name] for name in ("arm", "learning_rate", "beta", "hold")})
+    return Setting(**{name: row[name] for name in ("arm", "learning_rate", "beta", "hold", "epochs")})
 
 
 def _model(world: World, training: Training) -> Path:

@@ -137,7 +137,7 @@ def fit(world: World, setting: Setting, number: int, folder: Path, data: str = "
 
 
 def stage_config(base: DPOConfig, setting: Setting) -> DPOConfig:
-    """Turn the run's own dpo1 into an arm's: optimizer, batch, passes and replay are the same for all."""
+    """Turn the run's own dpo1 into an arm's: optimizer, batch and replay are the same for all."""
     pairs = setting.arm != REJECTION
     return dataclasses.replace(
         base,
@@ -147,6 +147,7 @@ def stage_config(base: DPOConfig, setting: Setting) -> DPOConfig:
         max_pairs=0,
         loss="dpo" if pairs else "sft",
         beta=setting.beta if pairs else base.beta,
+        epochs=setting.epochs,
         anchor_from="data",
         anchor_weight=0.0 if setting.hold == "kl" else 1.0,
         anchor_rows=base.anchor_rows if pairs else base.loop.rows,

@@ -56,6 +56,7 @@ def choices_text(
         "right replies",
         "rate",
         "beta",
+        "passes",
         "held by",
         "development",
     ]
@@ -65,7 +66,7 @@ def choices_text(
         mean = {
             k: sum(c[k] for c in own) / len(own) for k in ("tokens", "pairs", "questions", "right_replies")
         }
-        setting = Setting(**{key: row[key] for key in ("arm", "learning_rate", "beta", "hold")})
+        setting = Setting(**{key: row[key] for key in ("arm", "learning_rate", "beta", "hold", "epochs")})
         edge = " (edge of the grid)" if at_edge(setting, grid) else ""
         lines.append(
             [
@@ -73,6 +74,7 @@ def choices_text(
                 *(f"{value:,.0f}" for value in mean.values()),
                 f"{setting.learning_rate:g}{edge}",
                 f"{setting.beta:g}" if setting.beta else "-",
+                f"{setting.epochs}",
                 {"": "-", "right": "right replies", "kl": "KL"}[setting.hold],
                 f"{100 * row['dev_greedy']:.1f} greedy, {100 * row['dev_sampled']:.1f} at T=1",
             ]

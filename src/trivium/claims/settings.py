@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from trivium.errors import ConfigError
@@ -19,6 +19,8 @@ TRAINED = (REJECTION, WHOLE, PIVOTAL, RANDOM, ENTROPY)
 """Arms that are trained from SFT; the order of the tables."""
 
 HOLDS = ("right", "kl")
+FEW, MANY = 2, 6
+"""Passes that an arm may take."""
 
 TITLES = {
     SFT: "SFT as it is",
@@ -79,26 +81,33 @@ class Setting:
     """0 where there are no pairs."""
     hold: str = ""
     """What holds a policy that is trained on pairs: likelihood of right rollouts, or KL from the start."""
+    epochs: int = FEW
+    """Passes over the arm's pairs, or over its right replies where there are no pairs."""
 
 
 def settings_of(arm: str, grid: str) -> list[Setting]:
-    """List what an arm may choose from, mildest learning rate first.
+    """List what an arm may choose from.
 
-    A whole reply sums many tokens into one margin, so its learning rates and betas lie lower.
+    A whole reply sums many tokens into one margin, so its betas lie lower, and a pass over whole replies
+    takes as many tokens as three over single-token pairs. Few passes at every rate, many at the lower ones.
     """
     if arm == REJECTION:
-        fitted = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3) if grid == "full" else (3e-4,)
-        return [Setting(arm=arm, learning_rate=rate) for rate in fitted]
-    rates = (1e-5, 3e-5, 1e-4) if arm == WHOLE else (3e-5, 1e-4, 3e-4)
+        rates = [(rate, FEW) for rate in (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)] + [(3e-5, MANY), (1e-4, MANY)]
+        every = [Setting(arm=arm, learning_rate=rate, epochs=epochs) for rate, epochs in rates]
+        return every if grid == "full" else [Setting(arm=arm, learning_rate=3e-4)]
     betas = (0.1, 0.5) if arm == WHOLE else (1.0, 3.0)
-    every = [
-        Setting(arm=arm, learning_rate=rate, beta=beta, hold=hold)
-        for rate in rates
+    middle = Setting(arm=arm, learning_rate=3e-5 if arm == WHOLE else 1e-4, beta=betas[1], hold=HOLDS[0])
+    if grid != "full":
+        return [middle]
+    few = (1e-5, 3e-5, 1e-4, 3e-4) if arm == WHOLE else (3e-5, 1e-4, 3e-4)
+    many = (3e-5,) if arm == WHOLE else (1e-5, 3e-5)
+    tried = [
+        Setting(arm=arm, learning_rate=rate, beta=beta, hold=HOLDS[0], epochs=epochs)
+        for rates_of, epochs in ((few, FEW), (many, MANY))
+        for rate in rates_of
         for beta in betas
-        for hold in HOLDS
     ]
-    middle = Setting(arm=arm, learning_rate=rates[1], beta=betas[1], hold=HOLDS[0])
-    return every if grid == "full" else [middle]
+    return [*tried, replace(middle, hold=HOLDS[1])]
 
 
 def at_edge(setting: Setting, grid: str) -> bool:

@@ -1,15 +1,21 @@
-"""Which blocks are the main text: by length, link density, position and neighbours.
+"""Which blocks are the main text: by section, length, link density, position and neighbours.
 
-The idea of judging long blocks first and letting short ones follow their neighbours is jusText's (Pomikalek,
-2011); its thresholds (long 200, short 70 characters, link density 0.2) are lowered here, because reference
-pages have shorter paragraphs and more links in the text than news.
+First whole sections go: what is called boilerplate or hidden, unless most of the page's running text is in it.
+Then the smallest section that is called content and still holds most of the rest is taken. Within it single
+blocks are judged; judging long blocks first and letting short ones follow their neighbours is jusText's idea
+(Pomikalek, 2011); its thresholds (long 200, short 70 characters, link density 0.2) are lowered here, because
+reference pages have shorter paragraphs and more links in the text than news.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from itertools import accumulate
 
-from trivium.curate.extract.dom import Block
+from trivium.curate.extract import names
+from trivium.curate.extract.threads import mark_posts
+from trivium.curate.extract.dom import Block, Outline, Section
 
 GOOD_CHARS = 80
 """A paragraph this long with few links is content."""
@@ -18,27 +24,60 @@ SENTENCE_CHARS = 30
 LINE_CHARS = 16
 """A line this long right under the title is content (a subtitle); shorter ones are bylines and dates."""
 MAX_LINK_DENSITY = 0.4
-MAX_LIST_LINK_DENSITY = 0.5
+MAX_DENSITY = {"item": 0.5, "table": 0.5, "heading": 0.8}
 REACH = 3
 """How many short blocks in a row may follow a good one."""
+DOUBTFUL_CHARS, DOUBTFUL_LINKS = 150, 8
+"""A section of a doubtful name stays if it has more running text than this, and than so many times its links."""
+RESCUED = {names.DOUBTFUL: 0.5, names.BOILERPLATE: 0.5, names.COMMENTS: 0.6, names.HIDDEN: 0.7}
+"""Share of a page's running text from which a section of this name is kept all the same."""
+MAIN_SHARE, NAMED_SHARE = 0.5, 0.7
+"""Share of the running text that <main> or <article>, and a section only called content, must hold to be taken."""
+TITLE_REACH = 25
+"""So many blocks before the main section a title is looked for."""
 POLICY = re.compile(
-    r"all rights reserved|terms of (?:use|service)|privacy policy|cookie policy|uses? (?:of )?cookies|"
-    r"accept (?:all )?cookies|stores data such as cookies|copyright (?:\(c\) |\u00a9 )?\d{4}|^\u00a9|"
-    r"powered by \w+|"
-    r"^(?:sign up|log ?in|subscribe)\b.{0,40}$|newsletter|your ad here|^sponsored",
-    re.IGNORECASE,
+    r"all rights reserved|alle rechte vorbehalten|terms of (?:use|service)|privacy policy|cookie policy|"
+    r"uses? (?:of )?cookies|accept (?:all )?cookies|stores data such as cookies|copyright (?:\(c\) |\u00a9 )?\d{4}|"
+    r"^\u00a9|^powered by \w+|affiliate|newsletter|your ad here|^sponsored|enjoyed (?:reading )?this|"
+    r"^(?:sign up|log ?in|subscribe|follow us|support us)\b.{0,40}$|mit diesem button|^dieser text entspricht",
 )
-"""Policy lines; C4 drops lines with such phrases (Raffel et al. 2020, section 2.2, extended)."""
+"""Policy lines, in lower case; C4 drops lines with such phrases (Raffel et al. 2020, section 2.2, extended)."""
 POLICY_CHARS = 200
-LEADING = re.compile(r"[.!?:;\"')\]`]$")
+MORE = re.compile(
+    r"(?:(?:read|see|find out|learn|discover|explore) (?:more|also|further|next)|(?:you (?:may|might) also|more (?:from|"
+    r"on|about|stories|news)|related|recommended|most (?:read|popular)|further reading|latest|popular|trending)\b|"
+    r"mehr (?:zum|zu|\u00fcber|themen|aus|artikel|von|infos)|lesen sie|lesetipp|weitere (?:artikel|themen|beitr|infos|"
+    r"informationen|news|meld)|auch interessant|das k\u00f6nnte|\u00e4hnliche|passend dazu|beliebte|meistgelesen|"
+    r"(?:\u00e0|a) lire aussi|lire aussi|voir aussi|en savoir plus|articles? (?:li|similaires)|ver tambi|leer tambi|"
+    r"te puede interesar|m\u00e1s (?:sobre|noticias)|czytaj|leggi anche|lees (?:ook|meer)|share this|teilen|"
+    r"tags?:|schlagw|kategorien?:|categor(?:y|ies):|filed under|posted in|photo(?:s| credit)?:|foto(?:s|credit)?:|"
+    r"(?:bild|image)(?:quelle|nachweis| credit| source)?:)",
+)
+"""Short lines, in lower case, that lead to other pages, or that describe this one."""
+MORE_CHARS = 60
+LEADING = re.compile(r"[.!?:;\"')\]`\u201c\u201d\u00bb\u2019\u3002\uff01\uff1f\uff1a\u300d\u300f\u2026\u0964]$")
+WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
+"""Chinese, Japanese and Korean signs: each says about as much as three letters, and stands without blanks."""
+WIDE_LETTERS = 3
 
 
-def choose(blocks: list[Block]) -> list[Block]:
+def choose(outline: Outline) -> list[Block]:
     """Return the blocks of the main text, in order."""
-    blocks = _main_part(blocks)
-    good = _spread(blocks, [_judge(block, blocks) for block in _with_list_links(blocks)])
-    kept = [block for block, keep in zip(blocks, good, strict=True) if keep]
-    return _without_bare_headings(kept)
+    sums = [0, *accumulate(map(_running, outline.blocks))]
+    barred = _barred(outline, sums)
+    start, end, trusted = _main_range(outline, sums, barred)
+    title = _title_before(outline, start)
+    numbers = [i for i in range(title, end) if not barred[i]]
+    blocks = [outline.blocks[i] for i in numbers]
+    verdicts = [_judge(block) for block in _with_list_links(blocks)]
+    keep = _spread(blocks, verdicts)
+    if trusted:
+        keep = [k or v == "short" for k, v in zip(keep, verdicts, strict=True)]
+    leading = [v == "good" or b.kind == "heading" for v, b in zip(verdicts, blocks, strict=True)]
+    keep = [k and (i >= start or lead) for k, i, lead in zip(keep, numbers, leading, strict=True)]
+    chosen = _without_bare_headings([block for block, kept in zip(blocks, keep, strict=True) if kept])
+    mark_posts(outline, chosen)
+    return chosen
 
 
 def link_density(block: Block) -> float:
@@ -46,21 +85,85 @@ def link_density(block: Block) -> float:
     return min(1.0, block.link_chars / max(1, len(block.text)))
 
 
-def _main_part(blocks: list[Block]) -> list[Block]:
-    """Keep what lies in <main>, <article> or role=main, where that is most of the running text."""
-    inside = [block for block in blocks if block.inside_main]
-    total = sum(_running(block) for block in blocks)
-    return inside if sum(_running(block) for block in inside) >= 0.4 * max(1, total) else blocks
-
-
 def _running(block: Block) -> int:
-    return (
-        len(block.text) if link_density(block) < MAX_LINK_DENSITY and len(block.text) >= SENTENCE_CHARS else 0
-    )
+    """Return the characters of a block that count as running text."""
+    size = len(block.text)
+    if block.kind in ("heading", "table") or (size < SENTENCE_CHARS and _size(block.text) < SENTENCE_CHARS):
+        return 0
+    return size if link_density(block) < MAX_LINK_DENSITY else 0
+
+
+def _size(text: str) -> int:
+    """Return the length of a text in letters."""
+    if text.isascii() or len(text) >= GOOD_CHARS:
+        return len(text)
+    return len(text) + (WIDE_LETTERS - 1) * len(WIDE.findall(text))
+
+
+def _barred(outline: Outline, sums: list[int]) -> list[bool]:
+    """Mark the blocks in sections that are called boilerplate and do not hold most of the text."""
+    barred = [False] * len(outline.blocks)
+    links = [0, *accumulate(block.link_chars for block in outline.blocks)]
+    together = _together(outline, sums)
+    for section in outline.sections[1:]:
+        if section.meaning <= names.CONTENT or section.start == section.end:
+            continue
+        running = sums[section.end] - sums[section.start]
+        linked = links[section.end] - links[section.start]
+        if section.meaning == names.DOUBTFUL and running > max(DOUBTFUL_CHARS, DOUBTFUL_LINKS * linked):
+            continue
+        if together[_kin(section)] < RESCUED[section.meaning] * max(1, sums[-1]):
+            barred[section.start : section.end] = [True] * (section.end - section.start)
+    return barred
+
+
+def _kin(section: Section) -> tuple[int, str]:
+    """Return what sections are counted together by: all comments, else those of the same class."""
+    return section.meaning, "" if section.meaning == names.COMMENTS else section.names
+
+
+def _together(outline: Outline, sums: list[int]) -> dict[tuple[int, str], int]:
+    """Return the running text of sections that are counted together; what is nested counts once."""
+    total: dict[tuple[int, str], int] = {}
+    reached: dict[tuple[int, str], int] = {}
+    for section in outline.sections[1:]:
+        kin = _kin(section)
+        start = max(section.start, reached.get(kin, 0))
+        if section.end > start:
+            total[kin] = total.get(kin, 0) + sums[section.end] - sums[start]
+            reached[kin] = section.end
+        total.setdefault(kin, 0)
+    return total
+
+
+def _main_range(outline: Outline, sums: list[int], barred: list[bool]) -> tuple[int, int, bool]:
+    """Return the block range of the innermost section called content that holds most of the allowed text.
+
+    Returns:
+        First block, one past the last, and whether such a section was found.
+    """
+    lengths = (0 if bar else b - a for bar, a, b in zip(barred, sums, sums[1:], strict=False))
+    allowed = [0, *accumulate(lengths)]
+    start, end, found = 0, len(outline.blocks), False
+    for section in outline.sections[1:]:
+        if section.meaning == names.CONTENT and start <= section.start and section.end <= end:
+            inside = allowed[section.end] - allowed[section.start]
+            share = MAIN_SHARE if section.tag in ("main", "article") else NAMED_SHARE
+            if inside >= share * max(1, allowed[end] - allowed[start]):
+                start, end, found = section.start, section.end, True
+    return start, end, found
+
+
+def _title_before(outline: Outline, start: int) -> int:
+    """Return the block of the last title before a range, within reach: a lead stands between it and the text."""
+    for i in range(start - 1, max(-1, start - 1 - TITLE_REACH), -1):
+        if outline.blocks[i].kind == "heading" and outline.blocks[i].level == 1:
+            return i
+    return start
 
 
 def _with_list_links(blocks: list[Block]) -> list[Block]:
-    """Give every item the link characters of its whole list, so that a list stays or goes as one."""
+    """Give every item the link share of its whole list, so that a list stays or goes as one."""
     chars: dict[int, int] = {}
     links: dict[int, int] = {}
     for block in blocks:
@@ -70,39 +173,39 @@ def _with_list_links(blocks: list[Block]) -> list[Block]:
     judged = []
     for block in blocks:
         if block.kind == "item":
-            share = links[block.group] / max(1, chars[block.group])
-            scaled = round(len(block.text) * min(1.0, share))
-            block = Block(
-                "item", block.text, scaled, block.level, block.group, block.ordered, block.inside_main
-            )
+            share = min(1.0, links[block.group] / max(1, chars[block.group]))
+            block = dataclasses.replace(block, link_chars=round(len(block.text) * share))
         judged.append(block)
     return judged
 
 
-def _judge(block: Block, blocks: list[Block]) -> str:
+def _judge(block: Block) -> str:
     """Return `good`, `bad`, or `short` for a block that follows its neighbours."""
     size, density = len(block.text), link_density(block)
     if block.kind == "code":
         return "good"
     if block.kind == "table":
-        return "good" if density <= MAX_LIST_LINK_DENSITY else "bad"
-    if size <= POLICY_CHARS and block.kind != "heading" and POLICY.search(block.text):
+        return "good" if density <= MAX_DENSITY["table"] else "bad"
+    if size <= POLICY_CHARS and block.kind != "heading" and POLICY.search(block.text.lower()):
         return "bad"
-    if density > (MAX_LIST_LINK_DENSITY if block.kind == "item" else MAX_LINK_DENSITY):
+    if size <= MORE_CHARS and MORE.match(block.text.lower()):
+        return "bad"
+    if density > MAX_DENSITY.get(block.kind, MAX_LINK_DENSITY):
         return "bad"
     if block.kind == "heading":
         return "short"
-    sentence = (
-        size >= SENTENCE_CHARS and LEADING.search(block.text) is not None and block.text.count(" ") >= 4
-    )
-    return "good" if size >= GOOD_CHARS or sentence else "short"
+    size = _size(block.text)
+    spaced = block.text.count(" ") >= 4 or WIDE.search(block.text) is not None
+    sentence = size >= SENTENCE_CHARS and spaced and LEADING.search(block.text) is not None
+    formula = block.text.startswith("$") and block.text.endswith("$")
+    return "good" if size >= GOOD_CHARS or sentence or formula else "short"
 
 
 def _spread(blocks: list[Block], verdicts: list[str]) -> list[bool]:
     """Let short blocks follow: kept between good ones, and after a good one for a few blocks."""
     anchors = [index for index, verdict in enumerate(verdicts) if verdict == "good"]
     if not anchors:
-        return [False] * len(blocks)
+        return [verdict == "short" for verdict in verdicts]
     keep = [verdict == "good" for verdict in verdicts]
     for left, right in zip(anchors, anchors[1:], strict=False):
         between = range(left + 1, right)

@@ -1,50 +1,45 @@
-"""From a parsed page to a flat list of blocks: paragraphs, headings, list items, code, tables.
+"""From a parsed page to a flat list of blocks (paragraphs, headings, items, code, tables) in nested sections.
 
-The tree is walked without recursion, so that no page can overflow the stack. What is certainly not content
-(scripts, menus by tag, hidden parts) is left out here; what only looks like boilerplate is marked or left to
-`choose`.
+The tree is walked without recursion, so that no page can overflow the stack. Scripts and controls are left out
+here; what is only called boilerplate becomes a marked section, and `choose` decides about it.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from selectolax.lexbor import LexborNode
+from turbohtml import Element, Node, Text
+
+from trivium.curate.extract import formulas, names
+from trivium.curate.extract.code_blocks import EDITOR, code_text, language_of
+from trivium.curate.extract.tables import markdown_table
 
 NEVER = frozenset(
-    "script style noscript template svg iframe object embed canvas audio video map head title link meta "
-    "button select option textarea input datalist dialog nav menu footer aside".split()
+    "style noscript template svg iframe object embed canvas audio video map head title link meta "
+    "button select option textarea input datalist dialog frame frameset applet param source track".split()
 )
 """Tags whose content is never part of the main text."""
 BREAKS = frozenset(
-    "address article blockquote body center dd details div dl dt fieldset figcaption figure form h1 h2 h3 h4 "
-    "h5 h6 header hgroup hr html li main ol p pre section summary table tbody td tfoot th thead tr ul".split()
+    "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form "
+    "h1 h2 h3 h4 h5 h6 header hgroup hr html li main menu nav ol p section summary table tbody td tfoot "
+    "th thead tr ul".split()
 )
 """Tags that begin and end a block."""
-PLAIN = frozenset(("b", "i", "em", "strong", "tr", "code", "tt", "font"))
+SECTIONS = frozenset(
+    "article aside body center details div dl fieldset figcaption figure footer form header main menu nav "
+    "section table td ul ol blockquote".split()
+)
+"""Tags that always make a section; others do where a name marks them."""
+BOILERPLATE_TAGS = frozenset(("nav", "footer", "aside", "menu", "figcaption"))
+PLAIN = frozenset("b i em strong u tr tbody font small sub cite abbr br s hr wbr thead".split())
 """Tags whose attributes are never looked at, for speed."""
 HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
-BOILERPLATE_NAMES = frozenset(
-    """ad ads adslot advert advertisement adsense banner breadcrumb breadcrumbs byline comment comments
-    commentlist consent cookie cookies copyright disqus footer gdpr gutter headerlink hidden lineno linenos
-    masthead menu meta metadata modal nav navbar navigation newsletter pager pagination popular popup promo
-    promoted related respond share shares sharing sidebar signup social sphinxsidebar sponsor sponsored
-    subscribe tags toc toolbar topbar trending widget widgets""".split()
-)
-"""Words of class and id attributes that name boilerplate (split at blanks, hyphens and underscores)."""
-CERTAIN_NAMES = frozenset(
-    "ad ads advert adsense comments commentlist consent cookie cookies disqus gutter linenos".split()
-)
-"""The names that even a page with little text is judged by."""
-BOILERPLATE_ROLES = frozenset(
-    ("navigation", "banner", "contentinfo", "complementary", "search", "dialog", "menu")
-)
-HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
-NAME_PARTS = re.compile(r"[\s_-]+|(?<=[a-z])(?=[A-Z])")
-MATHS_IMAGE = re.compile(r"\b(?:tex|latex|math|mwe-math\S*)\b")
+CODE_TAGS = frozenset(("pre", "xmp", "listing", "plaintext"))
+INLINE_CODE = frozenset(("code", "kbd", "samp", "tt"))
+BREAK = "\x1e"
+"""Stands for <br> until a block is tidied."""
+MAX_INLINE_NAMED_CHARS = 200
+"""A longer inline element is kept whatever it is called."""
 
 
 @dataclass(slots=True)
@@ -59,228 +54,289 @@ class Block:
     group: int = 0
     """Items of one list share a number."""
     ordered: bool = False
-    inside_main: bool = False
+    section: int = 0
+    first: Element | None = None
+    """The element in which the text begins, for the way back to the source."""
+    goes_on: bool = False
+    """A further paragraph of the same list item."""
+    language: str = ""
+    post: bool = False
+    """The first block of a post of a thread."""
 
 
 @dataclass(slots=True)
-class _State:
-    """Where the walk is."""
+class Section:
+    """A container: a range of blocks and what its names say."""
+
+    parent: int
+    tag: str
+    meaning: int
+    start: int
+    end: int = 0
+    names: str = ""
+
+
+@dataclass(slots=True)
+class Outline:
+    """All blocks of a page, and its sections; section 0 is the root."""
 
     blocks: list[Block] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Walk(Outline):
+    """An outline in the making."""
+
+    stack: list[Node | tuple[str, int]] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
     link_chars: int = 0
     links: int = 0
-    """Depth of open links."""
-    mains: int = 0
+    current: int = 0
     heading: int = 0
     items: list[tuple[int, bool]] = field(default_factory=list)
     """Open lists: (number, ordered)."""
     lists: int = 0
     quotes: int = 0
+    fresh_item: bool = False
+    first: Element | None = None
+    latest: Element | None = None
 
     def flush(self) -> None:
-        """End the current block."""
-        text = _tidy("".join(self.pieces))
-        if text:
+        """End the current block; two line breaks in a row end a paragraph too."""
+        if not self.pieces:
+            return
+        whole = "".join(self.pieces)
+        self.pieces.clear()
+        links, self.link_chars = self.link_chars, 0
+        first, self.first = self.first, None
+        for text in _paragraphs(whole):
             kind = "heading" if self.heading else "item" if self.items else "paragraph"
             group, ordered = self.items[-1] if self.items else (0, False)
             level = self.heading or len(self.items) or self.quotes
-            main = self.mains > 0
-            self.blocks.append(Block(kind, text, self.link_chars, level, group, ordered, main))
-        self.pieces.clear()
-        self.link_chars = 0
+            goes_on = kind == "item" and not self.fresh_item
+            self.fresh_item = False
+            share = round(links * len(text) / max(1, len(whole)))
+            self.blocks.append(
+                Block(kind, text, share, level, group, ordered, self.current, first, goes_on)
+            )
+
+    def add(self, kind: str, text: str, node: Element, link_chars: int = 0, language: str = "") -> None:
+        """Add a whole block."""
+        self.flush()
+        self.blocks.append(
+            Block(kind, text, link_chars, section=self.current, first=node, language=language)
+        )
 
 
-def collect(root: LexborNode, *, by_name: bool) -> list[Block]:
-    """Walk a tree and return its blocks in order.
-
-    Args:
-        root: The body, or the document's root.
-        by_name: Leave out elements whose role, class or id names boilerplate; False only for `CERTAIN_NAMES`.
-    """
-    state = _State()
-    node: LexborNode | None = root
-    while node is not None:
-        if _enter(node, state, by_name) and node.child is not None:
-            node = node.child
-        else:
-            node = _following(node, root, state)
-    state.flush()
-    return state.blocks
-
-
-def _following(node: LexborNode, root: LexborNode, state: _State) -> LexborNode | None:
-    """Leave finished elements; return the next node in document order, or None at the end of the root."""
-    while node.mem_id != root.mem_id:
-        if node.next is not None:
-            return node.next
-        assert node.parent is not None
-        node = node.parent
-        _leave(node, state)
-    return None
+def outline(root: Element) -> Outline:
+    """Walk a tree and return its blocks in order, in their sections."""
+    walk = _Walk(sections=[Section(-1, root.tag, names.NEUTRAL, 0)])
+    stack = walk.stack
+    stack.extend(reversed(root.children))
+    while stack:
+        node = stack.pop()
+        if type(node) is Text:
+            _add_text(node.data, walk)
+        elif type(node) is Element:
+            walk.latest = node
+            _enter(node, walk)
+        elif type(node) is tuple:
+            _leave(node, walk)
+    walk.flush()
+    walk.sections[0].end = len(walk.blocks)
+    return walk
 
 
-def _enter(node: LexborNode, state: _State, by_name: bool) -> bool:
-    """Take in a node; return whether to go on into its children (then `_leave` follows)."""
-    if node.is_text_node:
-        _add_text(node.text_content or "", state)
-        return False
+def _add_text(data: str, walk: _Walk) -> None:
+    if not walk.pieces:
+        if data.isspace():
+            return
+        walk.first = walk.latest
+    elif walk.pieces[-1][-1:] == "$" and data[:1].isalnum():
+        walk.pieces.append(" ")
+    walk.pieces.append(data.replace("\xad", "") if "\xad" in data else data)
+    if walk.links:
+        walk.link_chars += len(data.strip())
+
+
+def _enter(node: Element, walk: _Walk) -> None:
+    """Take in an element: skip it, read it whole, or go on into its children."""
     tag = node.tag
     if tag == "br":
-        state.pieces.append("\n")
-    if not node.is_element_node or tag in NEVER or tag == "br":
-        _maths_script(node, tag, state)
-        return False
-    attributes = node.attributes if tag not in PLAIN else {}
-    if _is_hidden(attributes) or _is_named_boilerplate(tag, attributes, by_name):
-        return False
-    if tag in ("pre", "table", "math", "img") and _take_whole(node, tag, state):
-        return False
-    if node.child is not None:
-        _open(tag or "", attributes, state)
-    return True
+        walk.pieces.append(BREAK)
+        return
+    if tag in PLAIN:
+        if tag in BREAKS:
+            walk.flush()
+            walk.stack.append(("", -1))
+        walk.stack.extend(reversed(node.children))
+        return
+    if tag in NEVER:
+        return
+    if tag in WHOLE and WHOLE[tag](node, walk):
+        return
+    called = node.attr("class") or ""
+    if called and names.shows_formula(called) and _add_formula(node, called, walk):
+        return
+    marked = _marked(node, tag, called)
+    if tag in SECTIONS or (marked > names.CONTENT and tag in BREAKS):
+        walk.flush()
+        _open_section(node, tag, marked, called, walk)
+    elif marked > names.CONTENT and len(node.text) <= MAX_INLINE_NAMED_CHARS:
+        return
+    elif tag in BREAKS:
+        walk.flush()
+    _open(node, tag, walk)
 
 
-def _open(tag: str, attributes: dict[str, str | None], state: _State) -> None:
-    if tag in BREAKS:
-        state.flush()
-    if tag == "a":
-        state.links += 1
-    elif tag in HEADINGS:
-        state.heading = HEADINGS[tag]
-    elif tag in ("ul", "ol"):
-        state.lists += 1
-        state.items.append((state.lists, tag == "ol"))
-    elif tag == "blockquote":
-        state.quotes += 1
-    elif tag in ("main", "article"):
-        state.mains += 1
-    if attributes.get("role") == "main":
-        state.mains += 1
-
-
-def _leave(node: LexborNode, state: _State) -> None:
-    tag = node.tag or ""
-    if tag in BREAKS:
-        state.flush()
-    if tag == "a":
-        state.links -= 1
-    elif tag in HEADINGS:
-        state.heading = 0
-    elif tag in ("ul", "ol"):
-        state.items.pop()
-    elif tag == "blockquote":
-        state.quotes -= 1
-    elif tag in ("main", "article"):
-        state.mains -= 1
-    if tag not in PLAIN and node.attributes.get("role") == "main":
-        state.mains -= 1
-
-
-def _add_text(text: str, state: _State) -> None:
-    # Source line ends are blanks; only <br> makes a new line.
-    text = text.replace("\n", " ").replace("\r", " ")
-    state.pieces.append(text)
-    if state.links:
-        state.link_chars += len(text.strip())
-
-
-def _is_hidden(attributes: dict[str, str | None]) -> bool:
+def _marked(node: Element, tag: str, called: str) -> int:
+    """Return what an element's role, style and names say of it."""
+    attributes = node.attrs
     if not attributes:
+        return names.BOILERPLATE if tag in BOILERPLATE_TAGS else names.NEUTRAL
+    style = node.attr("style")
+    if "hidden" in attributes or (style and names.is_hiding(style)) or node.attr("aria-hidden") == "true":
+        return names.HIDDEN
+    role = node.attr("role")
+    if tag in ("body", "main", "article") or role == "main" or node.attr("itemprop") == "articleBody":
+        return names.CONTENT
+    if role in names.BOILERPLATE_ROLES:
+        return names.BOILERPLATE
+    identity = node.attr("id")
+    said = max(names.meaning(called), names.meaning(identity) if identity else names.NEUTRAL)
+    return names.BOILERPLATE if tag in BOILERPLATE_TAGS and said < names.BOILERPLATE else said
+
+
+def _open_section(node: Element, tag: str, marked: int, called: str, walk: _Walk) -> None:
+    if tag in ("main", "article"):
+        marked = max(marked, names.CONTENT)
+    walk.sections.append(Section(walk.current, tag, marked, len(walk.blocks), names=called))
+    walk.stack.append(("section", walk.current))
+    walk.current = len(walk.sections) - 1
+
+
+def _open(node: Element, tag: str, walk: _Walk) -> None:
+    """Push the children, and below them what is to be done when they are finished."""
+    if tag == "a":
+        walk.links += 1
+        walk.stack.append(("a", 0))
+    elif tag in HEADINGS:
+        walk.heading = HEADINGS[tag]
+        walk.stack.append(("heading", 0))
+    elif tag in ("ul", "ol"):
+        walk.lists += 1
+        walk.items.append((walk.lists, tag == "ol"))
+        walk.stack.append(("list", 0))
+    elif tag == "li":
+        walk.fresh_item = True
+        walk.stack.append(("", -1))
+    elif tag == "blockquote":
+        walk.quotes += 1
+        walk.stack.append(("quote", 0))
+    elif tag in BREAKS and tag not in SECTIONS:
+        walk.stack.append(("", -1))
+    walk.stack.extend(reversed(node.children))
+
+
+def _leave(mark: tuple[str, int], walk: _Walk) -> None:
+    what, number = mark
+    if what == "a":
+        walk.links -= 1
+        return
+    walk.flush()
+    if what == "section":
+        walk.sections[walk.current].end = len(walk.blocks)
+        walk.current = number
+    elif what == "heading":
+        walk.heading = 0
+    elif what == "list":
+        walk.items.pop()
+    elif what == "quote":
+        walk.quotes -= 1
+
+
+def _add_formula(node: Element, called: str, walk: _Walk) -> bool:
+    formula = formulas.from_named(node, called)
+    if formula is None:
         return False
-    style = attributes.get("style") or ""
-    return (
-        "hidden" in attributes or attributes.get("aria-hidden") == "true" or bool(HIDDEN_STYLE.search(style))
-    )
-
-
-def _is_named_boilerplate(tag: str | None, attributes: dict[str, str | None], by_name: bool) -> bool:
-    if not attributes or tag in ("body", "html", "main", "article"):
-        return False
-    if by_name and attributes.get("role") in BOILERPLATE_ROLES:
-        return True
-    known = BOILERPLATE_NAMES if by_name else CERTAIN_NAMES
-    names = f"{attributes.get('class') or ''} {attributes.get('id') or ''}"
-    return not known.isdisjoint(part.lower() for part in NAME_PARTS.split(names))
-
-
-def _take_whole(node: LexborNode, tag: str, state: _State) -> bool:
-    """Read code, data tables and formulas in one piece; return False for a table that only lays out."""
-    if tag == "img":
-        _maths_image(node, state)
-        return True
-    if tag == "math":
-        state.pieces.append(_formula(node))
-        return True
-    if tag == "table":
-        rows = _data_table(node)
-        if not rows:
-            return False
-        state.flush()
-        links = sum(len(a.text()) for a in node.css("a"))
-        state.blocks.append(Block("table", _markdown_table(rows), links, inside_main=state.mains > 0))
-        return True
-    state.flush()
-    text = _code_text(node)
-    if text.strip():
-        state.blocks.append(Block("code", text, inside_main=state.mains > 0))
+    _add_tex(formula, walk)
     return True
 
 
-def _code_text(node: LexborNode) -> str:
-    """Return the text of a <pre>, its line breaks as written or as <br>, line numbers left out."""
-    if node.css_first("br") is not None:
-        for mark in node.css("br"):
-            mark.replace_with("\n")
-    for numbers in node.css(".linenos, .lineno, .line-numbers, .gutter, .linenumber"):
-        numbers.decompose()
-    text = node.text().replace("\r\n", "\n").replace("\xa0", " ")
-    lines = [line.rstrip() for line in text.split("\n")]
-    while lines and not lines[0].strip():
-        lines.pop(0)
-    only_numbers = all(line.strip().isdigit() for line in lines if line.strip())
-    return "" if only_numbers else "\n".join(lines).rstrip()
+def _add_tex(formula: str, walk: _Walk) -> None:
+    if not formula:
+        return
+    if walk.pieces and not walk.pieces[-1][-1:].isspace() and walk.pieces[-1][-1:] not in "([-\u2013/":
+        walk.pieces.append(" " if formula[:2] == "$$" else "")
+    if not walk.pieces:
+        walk.first = walk.latest
+    walk.pieces.append(formula)
 
 
-def _data_table(node: LexborNode) -> list[list[str]]:
-    """Return the cells of a table that holds data; an empty list for one that lays out a page."""
-    nested = any(inner.mem_id != node.mem_id for inner in node.css("table"))
-    if nested or node.css_first("pre, h1, h2, h3, p + p, ul, form") is not None:
-        return []
-    rows = [[_tidy(cell.text()).replace("\n", " ") for cell in row.css("td, th")] for row in node.css("tr")]
-    rows = [row for row in rows if any(row)]
-    width = max((len(row) for row in rows), default=0)
-    if len(rows) < 2 or width < 2 or any(len(cell) > 400 for row in rows for cell in row):
-        return []
-    return [row + [""] * (width - len(row)) for row in rows]
+def _take_math(node: Element, walk: _Walk) -> bool:
+    _add_tex(formulas.from_math(node), walk)
+    return True
 
 
-def _markdown_table(rows: list[list[str]]) -> str:
-    head, *body = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
-    return "\n".join([head, "|" + " --- |" * len(rows[0]), *body])
+def _take_script(node: Element, walk: _Walk) -> bool:
+    _add_tex(formulas.from_script(node), walk)
+    return True
 
 
-def _formula(node: LexborNode) -> str:
-    """Return a MathML formula as TeX where the page carries it, else its text."""
-    for note in node.css("annotation"):
-        if "tex" in (note.attributes.get("encoding") or "").lower():
-            return f" ${note.text().strip()}$ "
-    alternative = node.attributes.get("alttext")
-    return f" ${alternative.strip()}$ " if alternative else f" {_tidy(node.text())} "
+def _take_image(node: Element, walk: _Walk) -> bool:
+    _add_tex(formulas.from_image(node), walk)
+    return True
 
 
-def _maths_script(node: LexborNode, tag: str | None, state: _State) -> None:
-    if tag == "script" and (node.attributes.get("type") or "").startswith("math/tex"):
-        mark = "$$" if "display" in (node.attributes.get("type") or "") else "$"
-        state.pieces.append(f" {mark}{node.text().strip()}{mark} ")
+def _take_code(node: Element, walk: _Walk) -> bool:
+    text = code_text(node)
+    if text.strip():
+        walk.add("code", text, node, language=language_of(node))
+    return True
 
 
-def _maths_image(node: LexborNode, state: _State) -> None:
-    if MATHS_IMAGE.search(node.attributes.get("class") or "") and node.attributes.get("alt"):
-        state.pieces.append(f" ${(node.attributes.get('alt') or '').strip()}$ ")
+def _take_table(node: Element, walk: _Walk) -> bool:
+    text = markdown_table(node, one_line)
+    if text:
+        walk.add("table", text, node, sum(len(a.text) for a in node.find_all("a")))
+    return bool(text)
 
 
-def _tidy(text: str) -> str:
-    """Collapse blanks; keep single line breaks."""
-    lines = (" ".join(line.split()) for line in text.split("\n"))
-    return "\n".join(line for line in lines if line)
+def _take_inline_code(node: Element, walk: _Walk) -> bool:
+    """Read <code> that stands for itself over several lines as a block."""
+    text = node.text
+    if text.count("\n") < 2 or node.find("p") is not None or len(code_text(node).split("\n")) < 3:
+        return False
+    return _take_code(node, walk)
+
+
+def _take_div(node: Element, walk: _Walk) -> bool:
+    """Read the code of an editor, or of a box that names its language; neither has a <pre>."""
+    if EDITOR.search(node.attr("class") or ""):
+        return _take_code(node, walk)
+    boxed = node.attr("data-lang") is not None and "\n" in node.text and node.find("pre") is None
+    return boxed and node.find("p") is None and _take_code(node, walk)
+
+
+WHOLE = {
+    **dict.fromkeys(CODE_TAGS, _take_code), **dict.fromkeys(INLINE_CODE, _take_inline_code), "math": _take_math,
+    "script": _take_script, "img": _take_image, "table": _take_table, "div": _take_div,
+}  # fmt: skip
+"""What is read in one piece where its reader says so."""
+
+
+def one_line(node: Element) -> str:
+    """Return the text of a cell with its formulas, on one line."""
+    found = outline(node)
+    return " ".join(" ".join(block.text.split()) for block in found.blocks)
+
+
+def _paragraphs(whole: str) -> list[str]:
+    """Collapse blanks; <br> is a line break, two of them end a paragraph."""
+    if BREAK not in whole:
+        text = " ".join(whole.split())
+        return [text] if text else []
+    lines = [" ".join(line.split()) for line in whole.split(BREAK)]
+    paragraphs = "\n".join(lines).split("\n\n")
+    return [text for part in paragraphs if (text := part.strip("\n"))]

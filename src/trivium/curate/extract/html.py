@@ -1,29 +1,24 @@
 """From an HTML page to its main text as Markdown: code, lists, tables, headings and formulas are kept.
 
-The parser is Lexbor through selectolax; what is content is decided by `choose`.
+The parser is turbohtml (linear in the size and the depth of a page); what is content is decided by `choose`.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from trivium.curate.extract.choose import choose
 from trivium.curate.extract.decode import decode
-from trivium.curate.extract.dom import Block, collect
+
+if TYPE_CHECKING:
+    from trivium.curate.extract.dom import Block
 
 MAX_BYTES = 20_000_000
 """Larger pages are dropped: no page of prose is that long."""
-MAX_DEPTH = 1_500
-"""Deeper pages are dropped: the parser's time grows with the square of the depth (browsers stop at 512)."""
-MIN_CHARS_BY_NAME = 200
-"""With less than this left, the page is read again without the rules on class names."""
-TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*?(/?)>")
-FLAT_TAGS = frozenset(
-    "area base br col embed hr img input link meta source track wbr p li td th tr dt dd option "
-    "tbody thead tfoot html head body".split()
-)
-"""Void tags, and tags that close themselves."""
+INLINE_TEX = re.compile(r"\\\(\s*([^$]{1,1000}?)\s*\\\)")
+DISPLAY_TEX = re.compile(r"\\\[\s*([^$]{1,2000}?)\s*\\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +27,9 @@ class Extraction:
 
     text: str
     reason: str | None = None
-    """None | too_large | too_deep | not_html | truncated | no_main_text."""
+    """None | too_large | not_html | truncated | no_main_text."""
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    """For each block (character in `text` where it begins, character of the decoded page near which it begins)."""
 
 
 def extract(data: bytes) -> Extraction:
@@ -46,8 +43,6 @@ def extract(data: bytes) -> Extraction:
     page = decode(data).replace("\0", "\ufffd")
     if "<" not in page:
         return Extraction("", "not_html")
-    if nesting(page) > MAX_DEPTH:
-        return Extraction("", "too_deep")
     if is_truncated(page):
         return Extraction("", "truncated")
     text = to_markdown(main_blocks(page))
@@ -56,29 +51,13 @@ def extract(data: bytes) -> Extraction:
 
 def main_blocks(page: str) -> list[Block]:
     """Return the blocks of a page's main text."""
-    from selectolax.lexbor import LexborHTMLParser
+    import turbohtml
 
-    root = LexborHTMLParser(page).body
-    if root is None:
-        return []
-    chosen = choose(collect(root, by_name=True))
-    if sum(len(block.text) for block in chosen) < MIN_CHARS_BY_NAME:
-        wider = choose(collect(root, by_name=False))
-        if sum(len(b.text) for b in wider) > 2 * sum(len(b.text) for b in chosen):
-            return wider
-    return chosen
+    from trivium.curate.extract.dom import outline
 
-
-def nesting(page: str) -> int:
-    """Return how deep the tags of a page nest, counted without building a tree."""
-    depth = deepest = 0
-    for match in TAG.finditer(page):
-        closing, name, empty = match.groups()
-        if empty or name.lower() in FLAT_TAGS:
-            continue
-        depth = max(0, depth - 1) if closing else depth + 1
-        deepest = max(deepest, depth)
-    return deepest
+    document = turbohtml.parse(page)
+    root = document.find("body") or document.root
+    return choose(outline(root)) if root is not None else []
 
 
 def is_truncated(page: str) -> bool:
@@ -106,10 +85,16 @@ def to_markdown(blocks: list[Block]) -> str:
     parts: list[str] = []
     number, previous = 0, 0
     for block in blocks:
+        if block.post and parts:
+            parts.append("\n\n---")
+            previous = 0
         if block.kind == "item":
-            number = number + 1 if block.group == previous else 1
+            if block.group != previous:
+                number = 0
+            number += not block.goes_on
             mark = f"{number}." if block.ordered else "-"
-            line = "  " * (block.level - 1) + f"{mark} " + block.text.replace("\n", " ")
+            mark = " " * len(mark) if block.goes_on else mark
+            line = "  " * (block.level - 1) + f"{mark} " + _with_dollars(block.text).replace("\n", " ")
             parts.append(("\n" if block.group == previous else "\n\n") + line)
             previous = block.group
             continue
@@ -118,11 +103,21 @@ def to_markdown(blocks: list[Block]) -> str:
     return "".join(parts).strip()
 
 
+def _with_dollars(text: str) -> str:
+    """Write formulas between backslash delimiters as those between dollar signs are."""
+    if "\\(" not in text and "\\[" not in text:
+        return text
+    text = INLINE_TEX.sub(r"$\1$", text)
+    return DISPLAY_TEX.sub(r"$$\1$$", text)
+
+
 def _markdown(block: Block) -> str:
-    if block.kind == "heading":
-        return f"{'#' * block.level} {block.text}".replace("\n", " ")
     if block.kind == "code":
-        return f"```\n{block.text}\n```"
+        fence = "```" if "```" not in block.text else "````"
+        return f"{fence}{block.language}\n{block.text}\n{fence}"
+    text = _with_dollars(block.text)
+    if block.kind == "heading":
+        return f"{'#' * block.level} {text}".replace("\n", " ")
     if block.kind == "paragraph" and block.level:
-        return "\n".join(f"> {line}" for line in block.text.split("\n"))
-    return block.text
+        return "\n".join("> " * block.level + line for line in text.split("\n"))
+    return text

@@ -53,7 +53,13 @@ def main() -> None:
             found[name] = measure(name, text, markdown, parts, args.data / "html-defuddle-a", args.repeats)
     ours = found.get("trivium", {})
     holds = {key: ours.get(key, 0.0) >= target for key, target in TARGETS.items()}
-    line = {"name": "extraction", "targets": TARGETS, "holds": holds, "systems": found, "versions": versions()}
+    line = {
+        "name": "extraction",
+        "targets": TARGETS,
+        "holds": holds,
+        "systems": found,
+        "versions": versions(),
+    }
     print(json.dumps(line))
 
 
@@ -62,12 +68,17 @@ def measure(
 ) -> dict[str, float]:
     """Score one system and print its line."""
     scores = {part: score_segments(text, pages) for part, pages in parts.items()}
-    rate = pages_per_second(text, [page for part in ("a developed", "a held out") for page in parts[part]], repeats)
+    rate = pages_per_second(
+        text, [page for part in ("a developed", "a held out") for page in parts[part]], repeats
+    )
     kept = score_kept(markdown, gold)
     print(f"{name}: {rate:,.0f} pages/s")
     for part, (whole, precision, recall) in scores.items():
         print(f"    {part:12} F1 {whole:.3f}  precision {precision:.3f}  recall {recall:.3f}")
-    print("    kept " + ", ".join(f"{what} {t.kept}/{t.total} = {t.share:.3f}" for what, t in kept.items()), flush=True)
+    print(
+        "    kept " + ", ".join(f"{what} {t.kept}/{t.total} = {t.share:.3f}" for what, t in kept.items()),
+        flush=True,
+    )
     return {
         "f1": round(scores["a held out"][0], 4),
         "f1_cc": round(scores["cc"][0], 4),
@@ -81,7 +92,12 @@ def load_pages(folder: Path) -> list[Page]:
     """Return (file, bytes, wanted segments, unwanted segments) of a gold set."""
     gold = json.loads((folder / "gold.json").read_text())
     return [
-        (entry["file"], gzip.decompress((folder / "html" / entry["file"]).read_bytes()), entry["with"], entry["without"])
+        (
+            entry["file"],
+            gzip.decompress((folder / "html" / entry["file"]).read_bytes()),
+            entry["with"],
+            entry["without"],
+        )
         for entry in gold.values()
     ]
 
@@ -126,7 +142,11 @@ def systems() -> dict[str, tuple[Extract, Extract]]:
         return extract(data).text
 
     found: dict[str, tuple[Extract, Extract]] = {"trivium": (ours, ours)}
-    for name, make in (("trafilatura", with_trafilatura), ("resiliparse", with_resiliparse), ("turbohtml", with_turbohtml)):
+    for name, make in (
+        ("trafilatura", with_trafilatura),
+        ("resiliparse", with_resiliparse),
+        ("turbohtml", with_turbohtml),
+    ):
         try:
             found[name] = make()
         except ImportError as error:
@@ -142,7 +162,10 @@ def with_trafilatura() -> tuple[Extract, Extract]:
         return trafilatura.extract(data, include_comments=False) or ""
 
     def markdown(data: bytes) -> str:
-        return trafilatura.extract(data, output_format="markdown", include_formatting=True, include_tables=True) or ""
+        return (
+            trafilatura.extract(data, output_format="markdown", include_formatting=True, include_tables=True)
+            or ""
+        )
 
     return text, markdown
 

@@ -69,7 +69,9 @@ def gold_equations(markdown: str) -> Iterator[str]:
 
 def gold_code(markdown: str) -> list[str]:
     """Return the fenced code blocks of a gold Markdown text."""
-    codes = [code.replace("\\`", "`") for _, code in FENCE.findall(markdown)]  # escapes that fences do not have
+    codes = [
+        code.replace("\\`", "`") for _, code in FENCE.findall(markdown)
+    ]  # escapes that fences do not have
     blocks = [tidy(code).strip("\n") for code in codes]
     return [block for block in blocks if block.strip()]
 
@@ -84,7 +86,10 @@ def gold_tables(markdown: str) -> list[list[list[str]]]:
     prose = LINK.sub(r"\1", FENCE.sub("", markdown))
     tables = []
     for found in TABLE.findall(prose):
-        rows = [[plain(cell) for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]] for line in found.splitlines()]
+        rows = [
+            [plain(cell) for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
+            for line in found.splitlines()
+        ]
         tables.append([row for row in rows if not all(re.fullmatch(r":?-*:?", cell) for cell in row)])
     return tables
 

@@ -9,7 +9,6 @@ reference pages have shorter paragraphs and more links in the text than news.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from itertools import accumulate
 
@@ -55,7 +54,9 @@ MORE = re.compile(
 )
 """Short lines, in lower case, that lead to other pages, or that describe this one."""
 MORE_CHARS = 60
-LEADING = re.compile(r"[.!?:;\"')\]`\u201c\u201d\u00bb\u2019\u3002\uff01\uff1f\uff1a\u300d\u300f\u2026\u0964]$")
+LEADING = re.compile(
+    r"[.!?:;\"')\]`\u201c\u201d\u00bb\u2019\u3002\uff01\uff1f\uff1a\u300d\u300f\u2026\u0964]$"
+)
 WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
 """Chinese, Japanese and Korean signs: each says about as much as three letters, and stands without blanks."""
 WIDE_LETTERS = 3
@@ -69,7 +70,7 @@ def choose(outline: Outline) -> list[Block]:
     title = _title_before(outline, start)
     numbers = [i for i in range(title, end) if not barred[i]]
     blocks = [outline.blocks[i] for i in numbers]
-    verdicts = [_judge(block) for block in _with_list_links(blocks)]
+    verdicts = [_judge(block, density) for block, density in zip(blocks, _densities(blocks), strict=True)]
     keep = _spread(blocks, verdicts)
     if trusted:
         keep = [k or v == "short" for k, v in zip(keep, verdicts, strict=True)]
@@ -127,6 +128,8 @@ def _together(outline: Outline, sums: list[int]) -> dict[tuple[int, str], int]:
     total: dict[tuple[int, str], int] = {}
     reached: dict[tuple[int, str], int] = {}
     for section in outline.sections[1:]:
+        if section.meaning <= names.CONTENT:
+            continue
         kin = _kin(section)
         start = max(section.start, reached.get(kin, 0))
         if section.end > start:
@@ -162,26 +165,25 @@ def _title_before(outline: Outline, start: int) -> int:
     return start
 
 
-def _with_list_links(blocks: list[Block]) -> list[Block]:
-    """Give every item the link share of its whole list, so that a list stays or goes as one."""
+def _densities(blocks: list[Block]) -> list[float]:
+    """Return the link density of every block; an item has that of its whole list, which stays or goes as one."""
     chars: dict[int, int] = {}
     links: dict[int, int] = {}
     for block in blocks:
         if block.kind == "item":
             chars[block.group] = chars.get(block.group, 0) + len(block.text)
             links[block.group] = links.get(block.group, 0) + block.link_chars
-    judged = []
-    for block in blocks:
-        if block.kind == "item":
-            share = min(1.0, links[block.group] / max(1, chars[block.group]))
-            block = dataclasses.replace(block, link_chars=round(len(block.text) * share))
-        judged.append(block)
-    return judged
+    return [
+        min(1.0, links[block.group] / max(1, chars[block.group]))
+        if block.kind == "item"
+        else link_density(block)
+        for block in blocks
+    ]
 
 
-def _judge(block: Block) -> str:
+def _judge(block: Block, density: float) -> str:
     """Return `good`, `bad`, or `short` for a block that follows its neighbours."""
-    size, density = len(block.text), link_density(block)
+    size = len(block.text)
     if block.kind == "code":
         return "good"
     if block.kind == "table":

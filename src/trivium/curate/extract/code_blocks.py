@@ -12,7 +12,9 @@ LANGUAGE = re.compile(
     r"(?:^|\s)(?:lang(?:uage)?[-_:]|highlight-source-|source-|brush:\s*|prettyprint\s+lang-|highlight-text-)"
     r"([\w+#-]{1,20})"
 )
-HIGHLIGHTER = re.compile(r"(?:^|\s)(?:hljs|sourceCode|highlight|highlighter-rouge|prism|src|codehilite)\s+([\w+#-]{1,20})")
+HIGHLIGHTER = re.compile(
+    r"(?:^|\s)(?:hljs|sourceCode|highlight|highlighter-rouge|prism|src|codehilite)\s+([\w+#-]{1,20})"
+)
 NOT_A_LANGUAGE = frozenset(
     "hljs none plain plaintext text txt nohighlight no-highlight unknown auto line-numbers linenums numberlines "
     "numbersource code copy block wrap table default sourcecode highlight chroma pre json-ld js-only toolbar".split()
@@ -25,9 +27,8 @@ LINE_NUMBERS = re.compile(
 UNSELECTABLE = re.compile(r"user-select\s*:\s*none", re.IGNORECASE)
 LINE_TAGS = frozenset("div p li tr h6".split())
 SKIPPED = frozenset("button script style svg noscript textarea select".split())
-EDITOR = re.compile(r"\b(?:cm-content|CodeMirror-code|view-lines|ace_text-layer)\b")
-"""Class names of code editors, which also stand on pages without a <pre>."""
 EDITOR_SELECTOR = ".cm-content, .CodeMirror-code, .view-lines, .ace_text-layer"
+"""Where code editors keep their lines."""
 
 
 def language_of(node: Element) -> str:
@@ -63,7 +64,9 @@ def code_text(node: Element) -> str:
     """Return the text of a code element; lines may be separated by line breaks, <br>, or one element a line."""
     pieces: list[str] = []
     _collect(node.select_one(EDITOR_SELECTOR) or node, pieces)
-    text = "".join(pieces).replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ").replace("\u200b", "")
+    text = (
+        "".join(pieces).replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ").replace("\u200b", "")
+    )
     lines = [line.rstrip() for line in text.split("\n")]
     while lines and not lines[0]:
         lines.pop(0)
@@ -90,7 +93,8 @@ def _collect(root: Element, pieces: list[str]) -> None:
             pieces.append(node.data)
         elif isinstance(node, ElementClass):
             if node.tag == "br":
-                if node.next_sibling is not None or getattr(node.parent, "tag", "") not in LINE_TAGS:
+                ends_line = node.next_sibling is None and node.previous_sibling is not None
+                if not ends_line or getattr(node.parent, "tag", "") not in LINE_TAGS:
                     pieces.append("\n")
             elif node.tag not in SKIPPED and not _is_number(node):
                 if _is_line(node, as_written):
@@ -103,7 +107,9 @@ def _is_line(node: Element, as_written: bool) -> bool:
     """Say whether an element is a line of its own: by its tag, or by its class where no breaks are written."""
     if node.tag in LINE_TAGS or (node.tag == "code" and not as_written and node.next_sibling is not None):
         return True
-    return not as_written and node.tag == "span" and (node.attr("class") or "") in ("line", "code-line", "row")
+    return (
+        not as_written and node.tag == "span" and (node.attr("class") or "") in ("line", "code-line", "row")
+    )
 
 
 def _is_number(node: Element) -> bool:

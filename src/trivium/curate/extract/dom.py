@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from turbohtml import Element, Node, Text
 
 from trivium.curate.extract import formulas, names
-from trivium.curate.extract.code_blocks import EDITOR, code_text, language_of
+from trivium.curate.extract.code_blocks import code_text, language_of
 from trivium.curate.extract.tables import markdown_table
 
 NEVER = frozenset(
@@ -36,6 +36,10 @@ PLAIN = frozenset("b i em strong u tr tbody font small sub cite abbr br s hr wbr
 HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 CODE_TAGS = frozenset(("pre", "xmp", "listing", "plaintext"))
 INLINE_CODE = frozenset(("code", "kbd", "samp", "tt"))
+MENU_LINK_SHARE = 0.7
+"""Share of link text from which an element called boilerplate is not even walked."""
+LEAVE = ("", -1)
+"""On the stack: a block ends here."""
 BREAK = "\x1e"
 """Stands for <br> until a block is tidied."""
 MAX_INLINE_NAMED_CHARS = 200
@@ -103,9 +107,7 @@ class _Walk(Outline):
     latest: Element | None = None
 
     def flush(self) -> None:
-        """End the current block; two line breaks in a row end a paragraph too."""
-        if not self.pieces:
-            return
+        """End the current block, which has pieces; two line breaks in a row end a paragraph too."""
         whole = "".join(self.pieces)
         self.pieces.clear()
         links, self.link_chars = self.link_chars, 0
@@ -117,16 +119,13 @@ class _Walk(Outline):
             goes_on = kind == "item" and not self.fresh_item
             self.fresh_item = False
             share = round(links * len(text) / max(1, len(whole)))
-            self.blocks.append(
-                Block(kind, text, share, level, group, ordered, self.current, first, goes_on)
-            )
+            self.blocks.append(Block(kind, text, share, level, group, ordered, self.current, first, goes_on))
 
     def add(self, kind: str, text: str, node: Element, link_chars: int = 0, language: str = "") -> None:
         """Add a whole block."""
-        self.flush()
-        self.blocks.append(
-            Block(kind, text, link_chars, section=self.current, first=node, language=language)
-        )
+        if self.pieces:
+            self.flush()
+        self.blocks.append(Block(kind, text, link_chars, section=self.current, first=node, language=language))
 
 
 def outline(root: Element) -> Outline:
@@ -137,21 +136,22 @@ def outline(root: Element) -> Outline:
     while stack:
         node = stack.pop()
         if type(node) is Text:
-            _add_text(node.data, walk)
+            data = node.data
+            if walk.pieces or not data.isspace():
+                _add_text(data, walk)
         elif type(node) is Element:
             walk.latest = node
             _enter(node, walk)
         elif type(node) is tuple:
             _leave(node, walk)
-    walk.flush()
+    if walk.pieces:
+        walk.flush()
     walk.sections[0].end = len(walk.blocks)
     return walk
 
 
 def _add_text(data: str, walk: _Walk) -> None:
     if not walk.pieces:
-        if data.isspace():
-            return
         walk.first = walk.latest
     elif walk.pieces[-1][-1:] == "$" and data[:1].isalnum():
         walk.pieces.append(" ")
@@ -168,8 +168,9 @@ def _enter(node: Element, walk: _Walk) -> None:
         return
     if tag in PLAIN:
         if tag in BREAKS:
-            walk.flush()
-            walk.stack.append(("", -1))
+            if walk.pieces:
+                walk.flush()
+            walk.stack.append(LEAVE)
         walk.stack.extend(reversed(node.children))
         return
     if tag in NEVER:
@@ -177,16 +178,17 @@ def _enter(node: Element, walk: _Walk) -> None:
     if tag in WHOLE and WHOLE[tag](node, walk):
         return
     called = node.attr("class") or ""
-    if called and names.shows_formula(called) and _add_formula(node, called, walk):
+    if called and _take_shown(node, tag, called, walk):
         return
     marked = _marked(node, tag, called)
-    if tag in SECTIONS or (marked > names.CONTENT and tag in BREAKS):
+    if marked == names.BOILERPLATE and _is_menu(node):
+        return
+    if walk.pieces and tag in BREAKS:
         walk.flush()
+    if tag in SECTIONS or (marked > names.CONTENT and tag in BREAKS):
         _open_section(node, tag, marked, called, walk)
     elif marked > names.CONTENT and len(node.text) <= MAX_INLINE_NAMED_CHARS:
         return
-    elif tag in BREAKS:
-        walk.flush()
     _open(node, tag, walk)
 
 
@@ -198,14 +200,26 @@ def _marked(node: Element, tag: str, called: str) -> int:
     style = node.attr("style")
     if "hidden" in attributes or (style and names.is_hiding(style)) or node.attr("aria-hidden") == "true":
         return names.HIDDEN
+    if tag not in BREAKS:
+        return names.meaning(called) if called else names.NEUTRAL
     role = node.attr("role")
     if tag in ("body", "main", "article") or role == "main" or node.attr("itemprop") == "articleBody":
         return names.CONTENT
     if role in names.BOILERPLATE_ROLES:
         return names.BOILERPLATE
     identity = node.attr("id")
-    said = max(names.meaning(called), names.meaning(identity) if identity else names.NEUTRAL)
+    said = names.meaning(called) if called else names.NEUTRAL
+    if identity and said < names.BOILERPLATE:
+        said = max(said, names.meaning(identity))
     return names.BOILERPLATE if tag in BOILERPLATE_TAGS and said < names.BOILERPLATE else said
+
+
+def _is_menu(node: Element) -> bool:
+    """Say whether nearly all of an element is links, so that nothing in it could count as running text."""
+    if node.find("p") is not None:
+        return False
+    links = sum(len(link.text) for link in node.find_all("a"))
+    return links >= MENU_LINK_SHARE * len("".join(node.text.split()))
 
 
 def _open_section(node: Element, tag: str, marked: int, called: str, walk: _Walk) -> None:
@@ -230,12 +244,12 @@ def _open(node: Element, tag: str, walk: _Walk) -> None:
         walk.stack.append(("list", 0))
     elif tag == "li":
         walk.fresh_item = True
-        walk.stack.append(("", -1))
+        walk.stack.append(LEAVE)
     elif tag == "blockquote":
         walk.quotes += 1
         walk.stack.append(("quote", 0))
     elif tag in BREAKS and tag not in SECTIONS:
-        walk.stack.append(("", -1))
+        walk.stack.append(LEAVE)
     walk.stack.extend(reversed(node.children))
 
 
@@ -244,7 +258,8 @@ def _leave(mark: tuple[str, int], walk: _Walk) -> None:
     if what == "a":
         walk.links -= 1
         return
-    walk.flush()
+    if walk.pieces:
+        walk.flush()
     if what == "section":
         walk.sections[walk.current].end = len(walk.blocks)
         walk.current = number
@@ -256,12 +271,18 @@ def _leave(mark: tuple[str, int], walk: _Walk) -> None:
         walk.quotes -= 1
 
 
-def _add_formula(node: Element, called: str, walk: _Walk) -> bool:
-    formula = formulas.from_named(node, called)
-    if formula is None:
-        return False
-    _add_tex(formula, walk)
-    return True
+def _take_shown(node: Element, tag: str, called: str, walk: _Walk) -> bool:
+    """Read a formula, or the code of an editor or a box that names its language, neither of which has a <pre>."""
+    shown = names.shows(called)
+    if shown == "formula":
+        formula = formulas.from_named(node, called)
+        if formula is not None:
+            _add_tex(formula, walk)
+        return formula is not None
+    if shown == "editor":
+        return _take_code(node, walk)
+    boxed = shown == "code" and tag == "div" and node.attr("data-lang") is not None and "\n" in node.text
+    return boxed and node.find("p") is None and node.find("pre") is None and _take_code(node, walk)
 
 
 def _add_tex(formula: str, walk: _Walk) -> None:
@@ -311,17 +332,9 @@ def _take_inline_code(node: Element, walk: _Walk) -> bool:
     return _take_code(node, walk)
 
 
-def _take_div(node: Element, walk: _Walk) -> bool:
-    """Read the code of an editor, or of a box that names its language; neither has a <pre>."""
-    if EDITOR.search(node.attr("class") or ""):
-        return _take_code(node, walk)
-    boxed = node.attr("data-lang") is not None and "\n" in node.text and node.find("pre") is None
-    return boxed and node.find("p") is None and _take_code(node, walk)
-
-
 WHOLE = {
     **dict.fromkeys(CODE_TAGS, _take_code), **dict.fromkeys(INLINE_CODE, _take_inline_code), "math": _take_math,
-    "script": _take_script, "img": _take_image, "table": _take_table, "div": _take_div,
+    "script": _take_script, "img": _take_image, "table": _take_table,
 }  # fmt: skip
 """What is read in one piece where its reader says so."""
 

@@ -10,8 +10,18 @@ from trivium.curate.extract.mathml import to_tex
 if TYPE_CHECKING:
     from turbohtml import Element
 
-ATTRIBUTES = ("data-math", "data-tex", "data-latex", "data-equation", "data-formula", "data-asciimath", "data-katex")
-RENDERED = re.compile(r"\b(?:MathJax(?:_\w+)?|MJX\w*|mjx-\w+|katex-html|MathJax_Preview|mwe-math-fallback\S*)\b")
+ATTRIBUTES = (
+    "data-math",
+    "data-tex",
+    "data-latex",
+    "data-equation",
+    "data-formula",
+    "data-asciimath",
+    "data-katex",
+)
+RENDERED = re.compile(
+    r"\b(?:MathJax(?:_\w+)?|MJX\w*|mjx-\w+|katex-html|MathJax_Preview|mwe-math-fallback\S*)\b"
+)
 """What only shows a formula whose source stands beside it."""
 TEX_MARK = re.compile(r"\\[a-zA-Z]+|[_^]\{|\\[()\[\]]|^\$.*\$$", re.DOTALL)
 IMAGE_CLASS = re.compile(r"\b(?:tex|latex|math|equation|mwe-math\S*)\b", re.IGNORECASE)
@@ -61,8 +71,10 @@ def from_named(node: Element, names: str) -> str | None:
 
 def _is_alone(node: Element, math: Element) -> bool:
     """Say whether an element shows the formula of its <math> and no other: a wrapper, not a paragraph."""
-    return node.tag in ("span", "mjx-container", "mjx-assistive-mml", "div") and len(node.find_all("math")) == 1 and (
-        node.tag != "div" or len(node.text) <= 4 * len(math.text) + 20
+    return (
+        node.tag in ("span", "mjx-container", "mjx-assistive-mml", "div")
+        and len(node.find_all("math")) == 1
+        and (node.tag != "div" or len(node.text) <= 4 * len(math.text) + 20)
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 20_000_000
 """Larger pages are dropped: no page of prose is that long."""
+LINE_END = re.compile(r"\r\n|\n|\r")
 INLINE_TEX = re.compile(r"\\\(\s*([^$]{1,1000}?)\s*\\\)")
 DISPLAY_TEX = re.compile(r"\\\[\s*([^$]{1,2000}?)\s*\\\]")
 
@@ -28,15 +29,16 @@ class Extraction:
     text: str
     reason: str | None = None
     """None | too_large | not_html | truncated | no_main_text."""
-    spans: list[tuple[int, int]] = field(default_factory=list)
-    """For each block (character in `text` where it begins, character of the decoded page near which it begins)."""
+    offsets: list[tuple[int, int]] = field(default_factory=list)
+    """For each block (character in `text` where it begins, character of the decoded page where its tag begins)."""
 
 
-def extract(data: bytes) -> Extraction:
+def extract(data: bytes, *, offsets: bool = False) -> Extraction:
     """Return the main text of a page as Markdown.
 
     Args:
         data: The page as transferred. Any bytes are accepted; none crash the parser.
+        offsets: Also return where in the page every block begins.
     """
     if len(data) > MAX_BYTES:
         return Extraction("", "too_large")
@@ -45,8 +47,11 @@ def extract(data: bytes) -> Extraction:
         return Extraction("", "not_html")
     if is_truncated(page):
         return Extraction("", "truncated")
-    text = to_markdown(main_blocks(page))
-    return Extraction(text, None if text else "no_main_text")
+    blocks = main_blocks(page)
+    parts = to_parts(blocks)
+    text = "".join(parts).strip()
+    places = _offsets(page, blocks, parts) if offsets else []
+    return Extraction(text, None if text else "no_main_text", places)
 
 
 def main_blocks(page: str) -> list[Block]:
@@ -82,25 +87,44 @@ def is_truncated(page: str) -> bool:
 
 def to_markdown(blocks: list[Block]) -> str:
     """Join blocks; items of one list stand on consecutive lines."""
+    return "".join(to_parts(blocks)).strip()
+
+
+def to_parts(blocks: list[Block]) -> list[str]:
+    """Return the Markdown of every block with the blank lines or line break before it."""
     parts: list[str] = []
     number, previous = 0, 0
     for block in blocks:
-        if block.post and parts:
-            parts.append("\n\n---")
-            previous = 0
+        rule = "\n\n---" if block.post and parts else ""
         if block.kind == "item":
-            if block.group != previous:
-                number = 0
-            number += not block.goes_on
-            mark = f"{number}." if block.ordered else "-"
-            mark = " " * len(mark) if block.goes_on else mark
-            line = "  " * (block.level - 1) + f"{mark} " + _with_dollars(block.text).replace("\n", " ")
-            parts.append(("\n" if block.group == previous else "\n\n") + line)
+            together = block.group == previous and not rule
+            number = (number if together else 0) + (not block.goes_on)
             previous = block.group
-            continue
-        previous = 0
-        parts.append("\n\n" + _markdown(block))
-    return "".join(parts).strip()
+            parts.append(rule + ("\n" if together else "\n\n") + _item(block, number))
+        else:
+            previous = 0
+            parts.append(f"{rule}\n\n{_markdown(block)}")
+    return parts
+
+
+def _item(block: Block, number: int) -> str:
+    mark = f"{number}." if block.ordered else "-"
+    mark = " " * len(mark) if block.goes_on else mark
+    return "  " * (block.level - 1) + f"{mark} " + _with_dollars(block.text).replace("\n", " ")
+
+
+def _offsets(page: str, blocks: list[Block], parts: list[str]) -> list[tuple[int, int]]:
+    """Return (character of the text, character of the page) of every block whose first element the page holds."""
+    lines = [0, *(match.end() for match in LINE_END.finditer(page))]
+    found: list[tuple[int, int]] = []
+    at = 0
+    for index, (block, part) in enumerate(zip(blocks, parts, strict=True)):
+        start = at + len(part) - len(part.lstrip("\n"))
+        at += len(part) if index else len(part.lstrip())
+        line, column = block.first.position or (0, 0) if block.first is not None else (0, 0)
+        if 0 < line <= len(lines):
+            found.append((start if index else 0, lines[line - 1] + column))
+    return found
 
 
 def _with_dollars(text: str) -> str:

@@ -39,6 +39,7 @@ CONTENT_NAMES = re.compile(
     r"\b(?:content|main|article|story|post|entry|fliesstext|richtext|rte|text)\b",
 )
 FORMULA_NAMES = re.compile(r"math|katex|latex|mjx")
+EDITOR_NAMES = re.compile(r"\b(?:cm-content|CodeMirror-code|view-lines|ace_text-layer)\b")
 MAX_NAME_CHARS = 400
 NAME_PARTS = re.compile(r"[^a-zA-Z0-9]+|(?<=[a-z])(?=[A-Z])")
 BOILERPLATE_ROLES = frozenset(
@@ -61,10 +62,15 @@ def meaning(name: str) -> int:
     return CONTENT if CONTENT_NAMES.search(name) else NEUTRAL
 
 
-@functools.lru_cache(maxsize=4_096)
-def shows_formula(name: str) -> bool:
-    """Say whether a class attribute is one that formulas are shown under."""
-    return FORMULA_NAMES.search(name[:MAX_NAME_CHARS].lower()) is not None
+@functools.lru_cache(maxsize=16_384)
+def shows(name: str) -> str:
+    """Return what a class attribute says is shown in one piece: `formula`, `editor` (of code), `code` or ""."""
+    lowered = name[:MAX_NAME_CHARS].lower()
+    if FORMULA_NAMES.search(lowered):
+        return "formula"
+    if EDITOR_NAMES.search(name[:MAX_NAME_CHARS]):
+        return "editor"
+    return "code" if "code" in lowered else ""
 
 
 @functools.lru_cache(maxsize=1_024)

@@ -7,7 +7,9 @@ from collections import Counter
 
 from trivium.curate.extract.dom import Block, Outline
 
-POST_NAMES = re.compile(r"\b(?:post|answer|comment|reply|message|question|usertext|status|adn)\b", re.IGNORECASE)
+POST_NAMES = re.compile(
+    r"\b(?:post|answer|comment|reply|message|question|usertext|status|adn)\b", re.IGNORECASE
+)
 MIN_POSTS = 2
 
 

@@ -14,7 +14,7 @@ from trivium.curate.dedup import Duplicate, cluster_sizes, find_duplicates, plan
 from trivium.curate.passages import SEED_TAG, select_seeds
 from trivium.curate.quality import classifier, language
 from trivium.curate.quality.outliers import CharModel, fit_char_model
-from trivium.curate.readers.files import ReadOptions, find_files, plan_shards, refuse_unreadable
+from trivium.curate.readers.files import ReadOptions, find_files, left_aside, plan_shards, refuse_unreadable
 from trivium.curate.readers.made_web.maker import plan_pages
 from trivium.curate.readers.stdlib import library_files
 from trivium.errors import DataError
@@ -55,7 +55,7 @@ def curate(config: CurateConfig, stage: StageDir) -> dict[str, Any]:
     kept, copies, duplicates = _remove_duplicates(kept, config.duplicate_threshold)
     clock.lap("dedup")
     kept, over = _within_budget(kept, config)
-    drops = [*from_table(Drop, read["drops"]), *drops, *copies, *over]
+    drops = [*from_table(Drop, read["drops"]), *left_aside(config.paths), *drops, *copies, *over]
     if not kept:
         raise DataError(
             "curate: got no document that passes; expected some, lower curate.limits or add sources."
@@ -88,7 +88,7 @@ def _read(config: CurateConfig, stage: StageDir) -> dict[str, pa.Table]:
             modules = modules[:: max(1, len(modules) // config.max_modules)][: config.max_modules]
         shards += [work.ReadShard(table=name) for name in ("topics", "builtins", "facts")]
         shards += [work.ReadShard(modules=tuple(part)) for part in _chunks(modules, MODULES_PER_SHARD)]
-    shards += [work.ReadShard(file=shard) for shard in plan_shards(find_files(config.paths))]
+    shards += [work.ReadShard(file=shard) for shard in plan_shards(find_files(config.paths), config.paths)]
     tables = run_shards(stage, "read", partial(work.read, plan), shards, label="read sources")
     refuse_unreadable(config.paths, from_table(Drop, tables["drops"]), tables["documents"].num_rows)
     return tables

@@ -23,7 +23,7 @@ class CurateConfig:
     installation: bool = True
     """Read the Python installation: its code, its prose and its tables."""
     paths: tuple[str, ...] = ()
-    """Files and folders of one's own: .txt .md .rst .html .py .jsonl .jsonl.gz .parquet."""
+    """Files, folders and fsspec URLs of one's own; docs/data-formats.md lists the formats."""
     text_field: str = "text"
     """Column or key of the text in Parquet and JSON lines files."""
     licence: str = "unknown"
@@ -97,9 +97,13 @@ def outside(config: CurateConfig) -> dict[str, str]:
     import platform
     from pathlib import Path
 
+    from trivium.curate.readers import sources
     from trivium.store.fingerprint import content_hash
 
-    found = {path: content_hash(Path(path)) for path in config.paths}
+    found = {
+        path: sources.fingerprint(path) if sources.is_url(path) else content_hash(Path(path))
+        for path in config.paths
+    }
     return found | ({"python": platform.python_version()} if config.installation else {})
 
 

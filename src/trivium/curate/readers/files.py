@@ -1,54 +1,103 @@
-"""Files of one's own: text, Markdown, HTML, Python, JSON lines (also gzip) and Parquet, in any folder.
+"""Files of one's own, in folders or behind URLs: web archives, pages, books, papers, code, tables, forum dumps.
 
 A file named by the user that cannot be read is an error; one found in a folder is a drop with its reason, and
-the rest of the folder is read.
+the rest of the folder is read. Whatever a file holds, the reader comes back with documents and drops.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from trivium.curate.extract.decode import decode
 from trivium.curate.extract.html import extract
-from trivium.curate.readers.python_code import read_code
-from trivium.curate.readers.stdlib import parse_source
+from trivium.curate.readers.code_files import LANGUAGES, code_rows
+from trivium.curate.readers.licences import FILE_NAMES, licence_of
+from trivium.curate.readers.pdf import pdf_rows
+from trivium.curate.readers.rows import (
+    FileShard,
+    ReadOptions,
+    Rows,
+    TooSlow,
+    Unreadable,
+    document,
+    drop,
+    guarded,
+    text_or_drop,
+)
+from trivium.curate.readers.sources import is_url, kind_ending, list_files, opened, read_whole, size_of
+from trivium.curate.readers.stack_exchange import stack_exchange_rows
+from trivium.curate.readers.tabular import json_rows, parquet_rows
+from trivium.curate.readers.tex import tex_rows
+from trivium.curate.readers.tex_files import included_elsewhere
+from trivium.curate.readers.warc import arc_rows, warc_rows
+from trivium.curate.readers.xml_books import BrokenXml, xml_text
+from trivium.curate.readers.zipped import epub_rows, word_rows
 from trivium.errors import DataError
-from trivium.records import Document, Drop, row_id
+from trivium.records import Document, Drop
 
-STEP = "curate.read.files"
-SUFFIXES = (".txt", ".md", ".rst", ".html", ".htm", ".xhtml", ".py", ".jsonl", ".jsonl.gz", ".parquet")
+__all__ = ["FileShard", "ReadOptions", "find_files", "left_aside", "plan_shards", "read_shard", "refuse_unreadable"]
 BLOCK_BYTES = 8_000_000
-"""JSON lines files are cut into shards of about this size."""
+"""JSON lines and Parquet files are cut into shards of about this size."""
+SKIPPED_FOLDERS = frozenset(
+    (".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv", "dist", "build", ".tox", ".mypy_cache")
+)
+UNKNOWN = "unknown"
+STACK_EXCHANGE_MARK = b"<posts"
 
 
-@dataclass(frozen=True, slots=True)
-class FileShard:
-    """A file, or a part of one: bytes of a JSON lines file, row groups of a Parquet file."""
-
-    path: str
-    start: int = 0
-    end: int = -1
-    """-1: to the end of the file."""
+def plain_rows(shard: FileShard, options: ReadOptions) -> Rows:
+    """Yield the row of a text or Markdown file."""
+    data = read_whole(shard.path)
+    yield text_or_drop(shard.path, "books", decode(data), 0, len(data), options)
 
 
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """How rows become documents."""
-
-    text_field: str
-    licence: str
-    min_code_chars: int
-    max_code_chars: int
+def page_rows(shard: FileShard, options: ReadOptions) -> Rows:
+    """Yield the row of a web page."""
+    data = read_whole(shard.path)
+    yield guarded(lambda: _page(shard.path, data, options), shard.path, 0)
 
 
-class _Unreadable(Exception):
-    """A file that cannot be read (to its end)."""
+def _page(path: str, data: bytes, options: ReadOptions) -> Document | Drop:
+    extraction = extract(data, offsets=True)
+    if extraction.reason:
+        return drop(path, 0, extraction.reason, "")
+    meta = {"offsets": extraction.offsets}
+    return document(path, "web", extraction.text, 0, len(data), options, meta=meta)
+
+
+def xml_rows(shard: FileShard, options: ReadOptions) -> Rows:
+    """Yield the rows of an XML file: a Stack Exchange dump by its root element, else a book or paper."""
+    with opened(shard.path) as handle:
+        packed = kind_ending(shard.path) != Path(shard.path).suffix.lower()
+        head = b"" if packed else handle.read(400)
+    if STACK_EXCHANGE_MARK in head or Path(shard.path).name.lower().startswith("posts.xml"):
+        yield from stack_exchange_rows(shard, options)
+        return
+    data = read_whole(shard.path)
+    yield guarded(lambda: _book(shard.path, data, options), shard.path, 0)
+
+
+def _book(path: str, data: bytes, options: ReadOptions) -> Document | Drop:
+    try:
+        text = xml_text(data)
+    except BrokenXml as error:
+        if kind_ending(path) == ".xhtml":
+            return _page(path, data, options)
+        return drop(path, 0, "broken_xml", str(error))
+    return text_or_drop(path, "books", text, 0, len(data), options)
+
+
+Reader = Callable[[FileShard, ReadOptions], Rows]
+READERS: dict[str, Reader] = {
+    ".txt": plain_rows, ".text": plain_rows, ".md": plain_rows, ".markdown": plain_rows, ".rst": plain_rows,
+    ".html": page_rows, ".htm": page_rows, ".xhtml": xml_rows, ".xml": xml_rows, ".cnxml": xml_rows, ".nxml": xml_rows,
+    ".jsonl": json_rows, ".ndjson": json_rows, ".parquet": parquet_rows, ".warc": warc_rows, ".wet": warc_rows, ".wat": warc_rows,
+    ".arc": arc_rows, ".epub": epub_rows, ".docx": word_rows, ".pdf": pdf_rows, ".tex": tex_rows, ".ltx": tex_rows,
+    **dict.fromkeys(LANGUAGES, code_rows),
+}  # fmt: skip
+"""Ending of a file, without that of its packing -> its reader."""
 
 
 def find_files(paths: Sequence[str]) -> list[str]:
@@ -58,43 +107,109 @@ def find_files(paths: Sequence[str]) -> list[str]:
         DataError: A path does not exist, or holds no file of a known kind.
     """
     found: list[str] = []
-    for path in map(Path, paths):
-        if not path.exists():
-            raise DataError(
-                f"curate.paths: got {path}, which does not exist; expected a file or folder, check it."
-            )
-        inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        known = [str(p) for p in inside if p.name.lower().endswith(SUFFIXES)]
+    for path in paths:
+        inside = list_files(path)
+        known = [name for name in inside if _is_known(name) and not _is_skipped(name, path)]
         if not known:
             raise DataError(
                 f"curate.paths: got {path} without a readable file; "
-                f"expected files that end in {', '.join(SUFFIXES)}."
+                f"expected files that end in {', '.join(READERS)}."
             )
         found += known
     return list(dict.fromkeys(found))
 
 
-def plan_shards(files: Sequence[str]) -> list[FileShard]:
-    """Cut large JSON lines files; other files are one shard each."""
+def left_aside(paths: Sequence[str]) -> list[Drop]:
+    """Return a drop for every file under the user's folders that no reader knows."""
+    return [
+        drop(name, 0, "unknown_format", Path(name).suffix)
+        for path in paths
+        for name in list_files(path)
+        if not _is_skipped(name, path) and not _is_known(name) and Path(name).name not in FILE_NAMES
+    ]
+
+
+def _is_known(name: str) -> bool:
+    return kind_ending(name) in READERS and Path(name).name not in FILE_NAMES
+
+
+def _is_skipped(name: str, root: str) -> bool:
+    inner = name.removeprefix(root.rstrip("/"))
+    return not SKIPPED_FOLDERS.isdisjoint(inner.split("/")[:-1])
+
+
+def plan_shards(files: Sequence[str], roots: Sequence[str] = ()) -> list[FileShard]:
+    """Cut large JSON lines and Parquet files; other files are one shard each.
+
+    Args:
+        files: What `find_files` found.
+        roots: The user's paths: TeX inputs and licence files are looked for within them.
+    """
     shards: list[FileShard] = []
+    parts = _input_by_others(files, roots)
     for path in files:
-        size = Path(path).stat().st_size
-        if path.lower().endswith(".jsonl") and size > BLOCK_BYTES:
-            shards += [FileShard(path, at, min(size, at + BLOCK_BYTES)) for at in range(0, size, BLOCK_BYTES)]
-        else:
-            shards.append(FileShard(path))
+        if path in parts:
+            continue
+        root = _root_of(path, roots)
+        shards += _cut(path, root)
     return shards
+
+
+def _cut(path: str, root: str) -> list[FileShard]:
+    lowered = path.lower()
+    if lowered.endswith((".jsonl", ".ndjson")) and (size := size_of(path)) > BLOCK_BYTES:
+        return [FileShard(path, at, min(size, at + BLOCK_BYTES), root) for at in range(0, size, BLOCK_BYTES)]
+    if lowered.endswith(".parquet") and size_of(path) > BLOCK_BYTES:
+        return _row_groups(path, root)
+    return [FileShard(path, root=root)]
+
+
+def _row_groups(path: str, root: str) -> list[FileShard]:
+    """Cut a Parquet file at row groups; a file that cannot be opened is one shard, whose reader says why."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with opened(path) as handle:
+            count = pq.ParquetFile(handle).num_row_groups
+    except (pa.ArrowException, OSError, Unreadable):
+        return [FileShard(path, root=root)]
+    step = max(1, count * BLOCK_BYTES // size_of(path))
+    return [FileShard(path, at, min(count, at + step), root) for at in range(0, count, step)]
+
+
+def _input_by_others(files: Sequence[str], roots: Sequence[str]) -> set[str]:
+    tex = [path for path in files if kind_ending(path) in (".tex", ".ltx") and not is_url(path)]
+    by_root: dict[str, list[str]] = {}
+    for path in tex:
+        by_root.setdefault(_root_of(path, roots), []).append(path)
+    return {part for root, paths in by_root.items() for part in included_elsewhere(paths, root)}
+
+
+def _root_of(path: str, roots: Sequence[str]) -> str:
+    """Return the folder named by the user that a file lies in; its own folder if it was named itself."""
+    for root in roots:
+        if path != root and path.startswith(root.rstrip("/") + "/"):
+            return root.rstrip("/")
+    return str(Path(path).parent)
 
 
 def read_shard(shard: FileShard, options: ReadOptions) -> tuple[list[Document], list[Drop]]:
     """Return the documents of a shard, and what could not be read."""
     documents: list[Document] = []
     drops: list[Drop] = []
+    if options.licence == UNKNOWN and kind_ending(shard.path) not in LANGUAGES:
+        options = replace(options, licence=licence_of(shard.path, shard.root, b"") or UNKNOWN)
     try:
-        for row in _rows(shard, options):
-            (drops if isinstance(row, Drop) else documents).append(row)  # type: ignore[arg-type]
-    except _Unreadable as error:
-        drops.append(_drop(shard.path, 0, "unreadable_file", str(error)))
+        for row in READERS[kind_ending(shard.path)](shard, options):
+            if isinstance(row, Drop):
+                drops.append(row)
+            else:
+                documents.append(row)
+    except Unreadable as error:
+        drops.append(drop(shard.path, shard.start, "unreadable_file", str(error)))
+    except (TooSlow, MemoryError, RecursionError) as error:
+        drops.append(drop(shard.path, shard.start, "unreadable_file", f"on which the reader gave up ({error!r})"))
     return documents, drops
 
 
@@ -104,131 +219,9 @@ def refuse_unreadable(paths: Sequence[str], drops: Sequence[Drop], num_documents
     Raises:
         DataError: One sentence about the first such file.
     """
-    for drop in drops:
-        if drop.reason == "unreadable_file" and (drop.source in paths or num_documents == 0):
+    for found in drops:
+        if found.reason == "unreadable_file" and (found.source in paths or num_documents == 0):
             raise DataError(
-                f"curate.paths: got {drop.source}, {drop.detail}; expected a whole file, "
+                f"curate.paths: got {found.source}, {found.detail}; expected a whole file, "
                 "copy it again or leave it out."
             )
-
-
-def _rows(shard: FileShard, options: ReadOptions) -> Iterator[Document | Drop]:
-    name = shard.path.lower()
-    if name.endswith(".parquet"):
-        return _parquet_rows(shard, options)
-    if name.endswith((".jsonl", ".jsonl.gz")):
-        return _json_rows(shard, options)
-    data = _read_bytes(shard.path)
-    if name.endswith(".py"):
-        return _python_rows(shard.path, data, options)
-    if name.endswith((".html", ".htm", ".xhtml")):
-        return iter([_page(shard.path, data, options)])
-    return iter([_document(shard.path, "books", decode(data).strip(), 0, len(data), options)])
-
-
-def _read_bytes(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise _Unreadable(f"which cannot be opened ({error.strerror})") from None
-
-
-def _python_rows(path: str, data: bytes, options: ReadOptions) -> Iterator[Document | Drop]:
-    source = parse_source(path, data)
-    if isinstance(source, str):
-        yield _drop(path, 0, source, "not a Python 3 file in UTF-8")
-        return
-    yield from read_code(
-        source, min_chars=options.min_code_chars, max_chars=options.max_code_chars, licence=options.licence
-    )
-
-
-def _page(path: str, data: bytes, options: ReadOptions) -> Document | Drop:
-    extraction = extract(data)
-    if extraction.reason:
-        return _drop(path, 0, extraction.reason, "")
-    return _document(path, "web", extraction.text, 0, len(data), options)
-
-
-def _json_rows(shard: FileShard, options: ReadOptions) -> Iterator[Document | Drop]:
-    for offset, line in _lines(shard):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except (json.JSONDecodeError, UnicodeDecodeError):
-                yield _drop(shard.path, offset, "not_json", line[:80].decode(errors="replace"))
-                continue
-            yield _from_row(shard.path, row, offset, offset + len(line), options)
-
-
-def _lines(shard: FileShard) -> Iterator[tuple[int, bytes]]:
-    """Yield (offset, line) of the lines that begin inside the shard; offsets count uncompressed bytes."""
-    opener = gzip.open if shard.path.lower().endswith(".gz") else open
-    offset = shard.start
-    try:
-        with opener(shard.path, "rb") as handle:
-            if offset:
-                handle.seek(offset - 1)
-                offset += len(handle.readline()) - 1
-            while shard.end < 0 or offset < shard.end:
-                line = handle.readline()
-                if not line:
-                    return
-                yield offset, line
-                offset += len(line)
-    except (EOFError, OSError, zlib.error) as error:
-        raise _Unreadable(f"which is truncated or damaged after byte {offset} ({error})") from None
-
-
-def _parquet_rows(shard: FileShard, options: ReadOptions) -> Iterator[Document | Drop]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        source = pq.ParquetFile(shard.path)
-        if options.text_field not in source.schema_arrow.names:
-            columns = ", ".join(source.schema_arrow.names)
-            raise _Unreadable(
-                f"whose columns are {columns} without {options.text_field!r} (see curate.text_field)"
-            )
-        start = 0
-        for batch in source.iter_batches(batch_size=2_048):
-            for index, row in enumerate(batch.to_pylist(), start):
-                yield _from_row(shard.path, row, index, index + 1, options)
-            start += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
-        raise _Unreadable(
-            f"which is truncated or no Parquet ({str(error).splitlines()[0].rstrip('.')})"
-        ) from None
-
-
-def _from_row(path: str, row: Any, start: int, end: int, options: ReadOptions) -> Document | Drop:
-    fields: dict[str, Any] = row if isinstance(row, dict) else {}
-    text = fields.get(options.text_field)
-    if not isinstance(text, str) or not text.strip():
-        return _drop(path, start, "no_text", f"no string under {options.text_field!r}")
-    kind = str(fields["kind"]) if fields.get("kind") in ("code", "books", "web") else "web"
-    label = str(fields.get("label") or "")
-    return _document(path, kind, text.strip(), start, end, options, label)
-
-
-def _document(
-    path: str, kind: str, text: str, start: int, end: int, options: ReadOptions, label: str = ""
-) -> Document:
-    return Document(
-        id=row_id(STEP, [path, kind], f"{start}:{end}:{text}"),
-        kind=kind,
-        text=text,
-        source=path,
-        start=start,
-        end=end,
-        licence=options.licence,
-        language="",
-        label=label,
-    )
-
-
-def _drop(path: str, start: int, reason: str, detail: str) -> Drop:
-    return Drop(
-        id=row_id(STEP, [path], f"{start}:{reason}"), step=STEP, reason=reason, detail=detail, source=path
-    )

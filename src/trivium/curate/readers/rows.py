@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from trivium.records import Document, Drop, row_id
 
@@ -74,7 +74,10 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def guarded(make: Callable[[], Document | Drop], path: str, start: int) -> Document | Drop:
+Made = TypeVar("Made", bound=Document | Drop | None)
+
+
+def guarded(make: Callable[[], Made], path: str, start: int) -> Made | Drop:
     """Return what `make` returns, within the time limit; whatever goes wrong in it is a drop with its reason.
 
     Parsers of foreign formats fail in ways that no list of exceptions covers, so all of them count here.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import zlib
 from collections.abc import Iterator
@@ -12,8 +14,8 @@ from typing import IO, Any
 from trivium.curate.readers.rows import MAX_DOCUMENT_BYTES, Unreadable
 from trivium.errors import DataError
 
-CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
-"""Ending of a packed file -> pyarrow's name of the codec."""
+CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+"""Ending of a packed file -> its codec."""
 CHUNK = 1 << 20
 
 
@@ -105,10 +107,15 @@ def unpacked(path: str) -> Iterator[IO[bytes]]:
         if codec is None:
             yield handle
             return
-        import pyarrow as pa
+        if codec == "zstd":
+            import pyarrow as pa
 
-        with pa.CompressedInputStream(handle, codec) as stream:
-            yield io.BufferedReader(_Raw(stream), CHUNK)
+            with pa.CompressedInputStream(handle, codec) as stream:
+                yield io.BufferedReader(_Raw(stream), CHUNK)
+        else:
+            # Python's own readers give what stands before a break, line by line.
+            with gzip.open(handle) if codec == "gzip" else bz2.open(handle) as unzipped:
+                yield unzipped
 
 
 class _Raw(io.RawIOBase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import IO, Any
 
 from trivium.curate.extract.html import extract
@@ -41,7 +42,7 @@ def warc_rows(shard: FileShard, options: ReadOptions) -> Rows:
             for record in archive:
                 records += 1
                 position = record.stream_pos
-                row = guarded(lambda record=record: _from_record(shard.path, record, options), shard.path, position)
+                row = guarded(partial(_from_record, shard.path, record, options), shard.path, position)
                 if row is not None:
                     yield row
         except Exception as error:
@@ -52,7 +53,7 @@ def warc_rows(shard: FileShard, options: ReadOptions) -> Rows:
 
 
 def _from_record(path: str, record: Any, options: ReadOptions) -> Document | Drop | None:
-    kind, start = record.record_type.name, record.stream_pos
+    kind, start = str(record.record_type).rpartition(".")[2], record.stream_pos
     if kind in CLEAN_EMPTY_TYPES:
         record.reader.consume()
         return None
@@ -159,7 +160,8 @@ def arc_rows(shard: FileShard, options: ReadOptions) -> Rows:
             yield drop(shard.path, offset, "broken_archive", data[:80].decode(errors="replace"))
             return
         if not header[0].startswith(b"filedesc:"):
-            yield guarded(lambda o=offset, h=header, d=data: _from_arc(shard.path, o, h, d, options), shard.path, offset)
+            make = partial(_from_arc, shard.path, offset, header, data, options)
+            yield guarded(make, shard.path, offset)
     if not records:
         yield drop(shard.path, 0, "broken_archive", "no record in it")
 

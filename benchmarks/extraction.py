@@ -2,8 +2,9 @@
 
     python benchmarks/extraction.py ../shared/data
 
-Needs the folders html-trafilatura-a, html-trafilatura-cc and html-defuddle-a (tests/test data of those projects);
-peers that are not installed are left out (`pip install trafilatura lxml_html_clean resiliparse`).
+Needs the folders html-trafilatura-a, html-trafilatura-cc, html-defuddle-a and tex-latexml (test data of those
+projects); peers that are not installed are left out
+(`pip install trafilatura lxml_html_clean resiliparse pylatexenc`).
 
 - Segments: F1 of the gold segments of trafilatura's evaluation, found literally in the text. The block decisions were
   developed on -cc and on the pages of -a whose file name hashes to an even number; the rest of -a (`held out`) was
@@ -11,6 +12,7 @@ peers that are not installed are left out (`pip install trafilatura lxml_html_cl
 - Speed: pages a second of CPU time over all pages of -a, the systems one after the other, the best of the repeats.
 - Kept: equations, code blocks and tables of html-defuddle-a's gold Markdown, compared as in `extraction_scores.py`;
   all systems are asked for Markdown where they can. This set was looked at while developing.
+- TeX: equations and tables of LaTeXML's own tests that our TeX reader keeps, compared as in `extraction_tex.py`.
 
 Ends with one JSON line.
 """
@@ -23,14 +25,19 @@ import hashlib
 import json
 import re
 import time
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import extraction_tex
 from extraction_scores import Extract, Tally, count_kept, count_segments, f1
 
 from trivium.curate.extract.html import extract
 
-TARGETS = {"f1": 0.93, "pages_per_second": 200.0, "equations": 0.90, "code": 0.95, "tables": 0.90}
+TARGETS = {
+    "f1": 0.93, "pages_per_second": 200.0, "equations": 0.90, "code": 0.95, "tables": 0.90,
+    "tex_equations": 0.90, "tex_tables": 0.90,
+}
 Page = tuple[str, bytes, list[str], list[str]]
 
 
@@ -49,9 +56,15 @@ def main() -> None:
     }
     found = {}
     for name, (text, markdown) in systems().items():
-        if not args.only or name in args.only.split(","):
+        if name == "trivium" or not args.only or name in args.only.split(","):
             found[name] = measure(name, text, markdown, parts, args.data / "html-defuddle-a", args.repeats)
-    ours = found.get("trivium", {})
+    found["trivium"] |= measure_tex("trivium", extraction_tex.ours, args.data / "tex-latexml")
+    try:
+        peer = extraction_tex.with_pylatexenc()
+        found["pylatexenc"] = measure_tex("pylatexenc", peer, args.data / "tex-latexml")
+    except ImportError as error:
+        print(f"pylatexenc: left out ({error})")
+    ours = found["trivium"]
     holds = {key: ours.get(key, 0.0) >= target for key, target in TARGETS.items()}
     line = {
         "name": "extraction",
@@ -86,6 +99,13 @@ def measure(
         "pages_per_second": round(rate, 1),
         **{what: round(tally.share, 4) for what, tally in kept.items()},
     }
+
+
+def measure_tex(name: str, convert: Callable[[str], str], folder: Path) -> dict[str, float]:
+    """Score one TeX reader and print its line."""
+    kept = extraction_tex.score_tex(convert, folder)
+    print(f"{name}, TeX: " + ", ".join(f"{what} {t.kept}/{t.total} = {t.share:.3f}" for what, t in kept.items()))
+    return {what: round(tally.share, 4) for what, tally in kept.items()}
 
 
 def load_pages(folder: Path) -> list[Page]:
@@ -205,7 +225,7 @@ def with_turbohtml() -> tuple[Extract, Extract]:
 def versions() -> dict[str, str]:
     """Return the versions of the systems that are installed."""
     found = {}
-    for name in ("trafilatura", "resiliparse", "turbohtml"):
+    for name in ("trafilatura", "resiliparse", "turbohtml", "pylatexenc"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -96,7 +96,7 @@ def gold_tables(markdown: str) -> list[list[list[str]]]:
 
 def plain(text: str) -> str:
     """Return a cell or line without Markdown marks and blanks."""
-    return re.sub(r"[*_`\\\s|]", "", LINK.sub(r"\1", text))
+    return re.sub(r"[*_`\\\s|]", "", LINK.sub(r"\1", text)).replace("\u2026", "...")
 
 
 def table_kept(rows: Sequence[Sequence[str]], lines: Sequence[str]) -> bool:

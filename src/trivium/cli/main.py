@@ -31,7 +31,7 @@ WORK: dict[type, str] = {
     verbs.ClaimsVerb: "claims:claims",
     verbs.DoctorVerb: "doctor:doctor",
     verbs.TestVerb: "run_tests:run_tests",
-    verbs.CurateVerb: "run:run_step",
+    verbs.CurateVerb: "curate:curate",
     verbs.SynthesizeVerb: "run:run_step",
     verbs.DecontaminateVerb: "run:run_step",
     verbs.MixVerb: "run:run_step",

@@ -144,7 +144,7 @@ def resume_command(command: verbs.RunVerb | verbs.StageVerb) -> str:
     Without --from: the stage that was cut short goes on with its partial work instead of starting anew.
     """
     name = next(name for name, cls in verbs.VERBS.items() if cls is type(command))
-    words = ["./trivium", name, command.recipe]
+    words = ["./trivium", name, command.recipe, *getattr(command, "more", ())]
     for setting in command.settings:
         words += ["--set", setting]
     if command.out:

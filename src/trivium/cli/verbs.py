@@ -61,7 +61,15 @@ class StageVerb:
 
 @dataclass(frozen=True, kw_only=True)
 class CurateVerb(StageVerb):
-    """Stage: organic sources to filtered documents and scored seed passages."""
+    """Files and folders of one's own, in any mix of formats, to filtered documents and scored seed passages.
+
+    With the name of a recipe it runs that recipe's stage.
+    """
+
+    recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")]
+    """A file, a folder or an fsspec URL; or a recipe."""
+    more: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH")] = ()
+    """Further files, folders and URLs."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -152,6 +152,9 @@ def _command(name: str, text: str, at: int, depth: int) -> tuple[str, int]:
         return "", at
     if name == "item":
         return "\n- ", at
+    if name == "halign" and (start := text.find("{", at, at + 80)) >= 0:
+        body, at = _argument(text, start)
+        return _halign(body, depth), at
     if name == "footnote":
         inside, at = _argument(text, at) if text[at : at + 1] == "{" else ("", at)
         return f" ({_convert(inside, depth + 1).strip()})", at
@@ -276,16 +279,51 @@ def _table(name: str, body: str, depth: int) -> str:
         if end <= 0:
             break
         body = body[end:]
+    lines = [_split(line, CELL_END) for line in _split(RULE.sub("", body), ROW_END)]
+    return _spell([[cell for part in parts for cell in _cells(part, depth)] for parts in lines])
+
+
+def _halign(body: str, depth: int) -> str:
+    """Return a table of plain TeX: the first row says what stands around each cell."""
+    template, *lines = _split(RULE.sub("", body), HALIGN_END)
+    around = _split(template, CELL_END)
     rows = []
-    for line in re.split(r"\\\\(?:\s*\[[^\]]{0,30}\])?|\\tabularnewline\b", RULE.sub("", body)):
-        cells = [cell for part in re.split(r"(?<!\\)&", line) for cell in _cells(part, depth)]
-        if any(cells):
-            rows.append(cells)
+    for line in lines:
+        cells = _split(line.replace("\\noalign{}", ""), CELL_END)
+        shown = [shape.replace("#", cell) for shape, cell in zip(around, cells, strict=False)] + cells[len(around) :]
+        rows.append([cell for part in shown for cell in _cells(part, depth)] if line.strip() else [])
+    return _spell(rows)
+
+
+def _spell(rows: list[list[str]]) -> str:
+    rows = [row for row in rows if any(row)]
     width = max(map(len, rows), default=0)
     if not rows:
         return ""
     spelled = [f"| {' | '.join(row + [''] * (width - len(row)))} |" for row in rows]
     return "\n\n" + "\n".join([spelled[0], "|" + " --- |" * width, *spelled[1:]]) + "\n\n"
+
+
+def _split(text: str, ends: re.Pattern[str]) -> list[str]:
+    """Cut text where `ends` matches outside of braces and of environments."""
+    parts: list[str] = []
+    at = depth = 0
+    for match in ends.finditer(text):
+        sign = match.group()
+        if sign == "{" or sign.startswith("\\begin"):
+            depth += 1
+        elif sign == "}" or sign.startswith("\\end"):
+            depth -= 1
+        elif depth == 0 and match.lastgroup == "cut":
+            parts.append(text[at : match.start()])
+            at = match.end()
+    return [*parts, text[at:]]
+
+
+NESTING = r"\\(?:begin|end)\{[^{}]{1,40}\}|[{}]|"
+ROW_END = re.compile(NESTING + r"(?P<cut>\\\\\*?(?:\s*\[[^\]]{0,30}\])?|\\tabularnewline\b)|\\.", re.DOTALL)
+CELL_END = re.compile(NESTING + r"(?P<cut>&)|\\.", re.DOTALL)
+HALIGN_END = re.compile(NESTING + r"(?P<cut>\\cr(?:cr)?(?![a-zA-Z]))|\\.", re.DOTALL)
 
 
 def _cells(part: str, depth: int) -> list[str]:

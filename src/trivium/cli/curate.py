@@ -1,0 +1,56 @@
+"""The verb curate: files, folders and URLs of one's own in one command, or the stage of a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trivium.cli import run as runs
+from trivium.cli import verbs
+from trivium.errors import ConfigError
+
+if TYPE_CHECKING:
+    from trivium.recipe import Recipe
+
+STAGES = ("curate",)
+
+
+def curate(command: verbs.CurateVerb) -> int:
+    """Curate, and say where the results are."""
+    if not command.more and is_recipe(command.recipe):
+        return runs.run_step(command)
+    if command.only:
+        raise ConfigError("--only: got it with files; expected --from curate to read them anew.")
+    recipe = make_recipe(command)
+    folder = runs.run_folder(recipe, command.out)
+    runs.walk(recipe, folder, command.start, None, command.workers)
+    from trivium.curate.page import write_page
+
+    print(f"page    {write_page(folder)}")
+    return 0
+
+
+def is_recipe(name: str) -> bool:
+    """Say whether a word names a recipe: a known name, a recipe.json, or a Python file with a `recipe` function."""
+    if "://" in name:
+        return False
+    path = Path(name)
+    if path.is_dir():
+        return False
+    if name.endswith(".json"):
+        return True
+    if not name.endswith(".py"):
+        return not path.exists() and "/" not in name
+    return not path.exists() or "def recipe(" in path.read_text(encoding="utf-8", errors="replace")
+
+
+def make_recipe(command: verbs.CurateVerb) -> Recipe:
+    """Return the recipe of one stage that reads the paths and nothing else, with no budget and any language."""
+    from trivium import recipe as recipes
+    from trivium.curate.stage import CurateConfig
+
+    paths = (command.recipe, *command.more)
+    config = CurateConfig(installation=False, paths=paths, languages=(), max_code_bytes=0)
+    name = Path(command.recipe.rstrip("/")).name.split(".")[0] or "files"
+    made = recipes.blank(name=f"curate-{name}", stages=STAGES, curate=config)
+    return recipes.with_settings(made, command.settings)

@@ -1,0 +1,92 @@
+"""The page of a curate run: what was read, what was kept, why the rest was dropped, and the seeds themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from trivium.curate.passages import SEED_TAG
+from trivium.curate.readers.sources import kind_ending
+from trivium.store.files import read_json, read_parquet, write_text
+
+TEMPLATE = Path(__file__).parent / "templates" / "curated.html"
+MAX_DROPS = 3_000
+"""So many drops lie in the page, evenly over the reasons; all of them are in dropped/drops.parquet."""
+MAX_SEEDS = 30
+SHOWN_CHARS = 1_200
+
+
+def write_page(run: Path) -> Path:
+    """Write report.html into a run folder from what its curate stage left; return its path."""
+    stage = next(run.glob("[0-9][0-9]-curate"))
+    return write_text(run / "report.html", render(gather(stage)))
+
+
+def gather(stage: Path) -> dict[str, Any]:
+    """Return what the page shows, from the tables of a finished curate stage."""
+    documents = read_parquet(stage / "documents.parquet")
+    passages = read_parquet(stage / "passages.parquet")
+    dropped = stage / "dropped" / "drops.parquet"
+    drops = read_parquet(dropped).to_pylist() if dropped.exists() else []
+    sources = [str(source) for source in documents.column("source").to_pylist()]
+    sizes = [len(text) for text in documents.column("text").to_pylist()]
+    seeds = [p for p in passages.to_pylist() if SEED_TAG in p["tags"]]
+    seeds.sort(key=lambda p: (-p["quality"] * (p["reasoning"] + p["factual"]), p["id"]))
+    return {
+        "kept": len(sources),
+        "chars": sum(sizes),
+        "num_drops": len(drops),
+        "num_passages": passages.num_rows,
+        "num_seeds": len(seeds),
+        "formats": _by_format(sources, sizes, drops),
+        "folders": _counted([_folder(source) for source in sources], [_folder(d["source"]) for d in drops]),
+        "languages": Counter(name or "not judged" for name in documents.column("language").to_pylist()).most_common(),
+        "licences": Counter(documents.column("licence").to_pylist()).most_common(),
+        "reasons": Counter((d["step"], d["reason"]) for d in drops).most_common(),
+        "drops": _some_of_each(drops),
+        "seeds": [{**p, "text": p["text"][:SHOWN_CHARS]} for p in seeds[:MAX_SEEDS]],
+        "metrics": read_json(stage / "metrics.json"),
+    }
+
+
+def render(page: dict[str, Any]) -> str:
+    """Return the page as one self-contained HTML file; all text of documents is escaped."""
+    from jinja2 import Environment
+
+    return Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8")).render(page)
+
+
+def _by_format(sources: list[str], sizes: list[int], drops: list[dict[str, Any]]) -> list[tuple[str, int, int, int]]:
+    """Return (ending, documents kept, characters kept, rows dropped), the most kept first."""
+    kept = Counter(kind_ending(source) for source in sources)
+    chars: Counter[str] = Counter()
+    for source, size in zip(sources, sizes, strict=True):
+        chars[kind_ending(source)] += size
+    lost = Counter(kind_ending(drop["source"]) for drop in drops)
+    names = sorted({*kept, *lost}, key=lambda name: (-kept[name], name))
+    return [(name or "none", kept[name], chars[name], lost[name]) for name in names]
+
+
+def _folder(source: str) -> str:
+    return str(PurePosixPath(source).parent)
+
+
+def _counted(kept: list[str], lost: list[str]) -> list[tuple[str, int, int]]:
+    """Return (name, kept, dropped), the largest first, at most a hundred."""
+    first, second = Counter(kept), Counter(lost)
+    names = sorted({*first, *second}, key=lambda name: (-first[name] - second[name], name))
+    return [(name, first[name], second[name]) for name in names[:100]]
+
+
+def _some_of_each(drops: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return at most MAX_DROPS drops, the same number of each reason as far as there are so many."""
+    reasons = Counter(drop["reason"] for drop in drops)
+    each = max(1, MAX_DROPS // max(1, len(reasons)))
+    taken: Counter[str] = Counter()
+    shown = []
+    for drop in drops:
+        taken[drop["reason"]] += 1
+        if taken[drop["reason"]] <= each:
+            shown.append(drop)
+    return shown[:MAX_DROPS]

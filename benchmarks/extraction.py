@@ -6,13 +6,17 @@ Needs the folders html-trafilatura-a, html-trafilatura-cc, html-defuddle-a and t
 projects); peers that are not installed are left out
 (`pip install trafilatura lxml_html_clean resiliparse pylatexenc`).
 
-- Segments: F1 of the gold segments of trafilatura's evaluation, found literally in the text. The block decisions were
-  developed on -cc and on the pages of -a whose file name hashes to an even number; the rest of -a (`held out`) was
-  only ever scored as a whole.
-- Speed: pages a second of CPU time over all pages of -a, the systems one after the other, the best of the repeats.
-- Kept: equations, code blocks and tables of html-defuddle-a's gold Markdown, compared as in `extraction_scores.py`;
+- Segments: F1 of the gold segments of trafilatura's evaluation, found literally in the text. The block
+decisions were
+  developed on -cc and on the pages of -a whose file name hashes to an even number; the rest of -a (`held
+  out`) was only ever scored as a whole.
+- Speed: pages a second of CPU time over all pages of -a, the systems one after the other, the best of the
+repeats.
+- Kept: equations, code blocks and tables of html-defuddle-a's gold Markdown, compared as in
+`extraction_scores.py`;
   all systems are asked for Markdown where they can. This set was looked at while developing.
-- TeX: equations and tables of LaTeXML's own tests that our TeX reader keeps, compared as in `extraction_tex.py`.
+- TeX: equations and tables of LaTeXML's own tests that our TeX reader keeps, compared as in
+`extraction_tex.py`.
 
 Ends with one JSON line.
 """
@@ -35,8 +39,13 @@ from extraction_scores import Extract, Tally, count_kept, count_segments, f1
 from trivium.curate.extract.html import extract
 
 TARGETS = {
-    "f1": 0.93, "pages_per_second": 200.0, "equations": 0.90, "code": 0.95, "tables": 0.90,
-    "tex_equations": 0.90, "tex_tables": 0.90,
+    "f1": 0.93,
+    "pages_per_second": 200.0,
+    "equations": 0.90,
+    "code": 0.95,
+    "tables": 0.90,
+    "tex_equations": 0.90,
+    "tex_tables": 0.90,
 }
 Page = tuple[str, bytes, list[str], list[str]]
 
@@ -104,7 +113,9 @@ def measure(
 def measure_tex(name: str, convert: Callable[[str], str], folder: Path) -> dict[str, float]:
     """Score one TeX reader and print its line."""
     kept = extraction_tex.score_tex(convert, folder)
-    print(f"{name}, TeX: " + ", ".join(f"{what} {t.kept}/{t.total} = {t.share:.3f}" for what, t in kept.items()))
+    print(
+        f"{name}, TeX: " + ", ".join(f"{what} {t.kept}/{t.total} = {t.share:.3f}" for what, t in kept.items())
+    )
     return {what: round(tally.share, 4) for what, tally in kept.items()}
 
 

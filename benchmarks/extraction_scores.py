@@ -1,4 +1,4 @@
-"""What `extraction.py` counts: gold segments, equations, code blocks and tables, the same way for every system."""
+"""What `extraction.py` counts: gold segments, equations, code blocks, tables, alike for every system."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def count_kept(text: str, markdown: str, tallies: dict[str, Tally]) -> None:
 
 
 def count_segments(text: str, wanted: Sequence[str], unwanted: Sequence[str]) -> tuple[int, int, int]:
-    """Return (wanted segments kept, wanted missed, unwanted kept): literal search, as in trafilatura's evaluation."""
+    """Return (wanted kept, wanted missed, unwanted kept), searched literally as trafilatura does."""
     kept = sum(segment in text for segment in wanted)
     return kept, len(wanted) - kept, sum(segment in text for segment in unwanted)
 

@@ -1,4 +1,4 @@
-"""The part of `extraction.py` about TeX: what of LaTeXML's own gold our reader keeps, pylatexenc beside it."""
+"""The part of `extraction.py` about TeX: what our reader keeps of LaTeXML's gold, pylatexenc beside it."""
 
 from __future__ import annotations
 
@@ -42,15 +42,17 @@ def same_source(text: str) -> str:
 def score_tex(convert: Callable[[str], str], folder: Path) -> dict[str, Tally]:
     """Return what of the equations and tables of LaTeXML's tests is kept.
 
-    Gold equations that TeX computes (counters, lengths, boxes) or that packages make of plain text are in it too, so
-    no reader that does not run TeX reaches 1.
+    Gold equations that TeX computes (counters, lengths, boxes) or that packages make of plain text are in it
+    too, so no reader that does not run TeX reaches 1.
     """
     tallies = {"tex_equations": Tally(), "tex_tables": Tally()}
     for path in sorted(folder.glob("t/*/*.tex.gz")):
         text = convert(gzip.decompress(path.read_bytes()).decode(errors="replace"))
         squeezed = same_source(text)
         lines = [plain(line) for line in text.splitlines()]
-        gold = ElementTree.fromstring(gzip.decompress(path.with_name(path.name.replace(".tex", ".xml")).read_bytes()))
+        gold = ElementTree.fromstring(
+            gzip.decompress(path.with_name(path.name.replace(".tex", ".xml")).read_bytes())
+        )
         for math in gold.iter(f"{NAMESPACE}Math"):
             wanted = same_source(math.get("tex") or "")
             if wanted:
@@ -66,7 +68,9 @@ def gold_rows(gold: ElementTree.Element) -> Iterator[list[list[str]]]:
         inner = {element.tag.removeprefix(NAMESPACE) for element in table.iter()} - {"tabular"}
         if inner.isdisjoint(("Math", "graphics", "picture", "verbatim", "ERROR")):
             lines = [*table.findall(f"{NAMESPACE}tr"), *table.findall(f"*/{NAMESPACE}tr")]
-            rows = [[plain("".join(cell.itertext())) for cell in line.findall(f"{NAMESPACE}td")] for line in lines]
+            rows = [
+                [plain("".join(cell.itertext())) for cell in line.findall(f"{NAMESPACE}td")] for line in lines
+            ]
             yield [row for row in rows if any(row)]
 
 

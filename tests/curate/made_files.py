@@ -17,10 +17,10 @@ def warc(count: int = 3) -> bytes:
     for number in range(count):
         http = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + HTML
         head = (
-            "WARC/1.0\r\nWARC-Type: response\r\nWARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-%012d>\r\n"
-            "WARC-Date: 2026-01-01T00:00:00Z\r\nWARC-Target-URI: http://example.org/%d\r\n"
-            "Content-Type: application/http; msgtype=response\r\nContent-Length: %d\r\n\r\n"
-        ) % (number, number, len(http))
+            f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Record-ID: <urn:uuid:0-0-0-0-{number}>\r\n"
+            f"WARC-Date: 2026-01-01T00:00:00Z\r\nWARC-Target-URI: http://example.org/{number}\r\n"
+            f"Content-Type: application/http; msgtype=response\r\nContent-Length: {len(http)}\r\n\r\n"
+        )
         parts.append(head.encode() + http + b"\r\n\r\n")
     return b"".join(parts)
 
@@ -62,7 +62,10 @@ def zipped(members: dict[str, bytes]) -> bytes:
 
 
 def epub(chapter: bytes = b"") -> bytes:
-    page = chapter or b'<?xml version="1.0"?><html><body><h1>One</h1><p>' + SENTENCE.encode() + b"</p></body></html>"
+    page = (
+        chapter
+        or b'<?xml version="1.0"?><html><body><h1>One</h1><p>' + SENTENCE.encode() + b"</p></body></html>"
+    )
     package = (
         b'<package><manifest><item id="b" href="two.xhtml"/><item id="a" href="one.xhtml"/></manifest>'
         b'<spine><itemref idref="a"/><itemref idref="b"/></spine></package>'
@@ -87,21 +90,25 @@ def docx() -> bytes:
     table = f"<w:tbl>{f'<w:tr>{cells}</w:tr>' * 2}</w:tbl>"
     body = paragraph("Head", "Heading2") + paragraph(SENTENCE) + table
     namespace = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
-    return zipped({"word/document.xml": f'<w:document xmlns:w="{namespace}"><w:body>{body}</w:body></w:document>'.encode()})
+    whole = f'<w:document xmlns:w="{namespace}"><w:body>{body}</w:body></w:document>'
+    return zipped({"word/document.xml": whole.encode()})
 
 
 def cnxml() -> bytes:
     mathml = "http://www.w3.org/1998/Math/MathML"
     return (
-        f'<document xmlns="http://cnx.rice.edu/cnxml" xmlns:m="{mathml}"><title>Top</title><metadata>gone</metadata>'
-        f"<content><section><title>Part</title><para>{SENTENCE} <m:math><m:mi>x</m:mi></m:math></para>"
+        f'<document xmlns="http://cnx.rice.edu/cnxml" xmlns:m="{mathml}"><title>Top</title>'
+        "<metadata>gone</metadata><content><section><title>Part</title>"
+        f"<para>{SENTENCE} <m:math><m:mi>x</m:mi></m:math></para>"
         '<list list-type="enumerated"><item>first</item><item>second</item></list>'
         '<code display="block">a = 1\nb = 2</code></section></content></document>'
     ).encode()
 
 
 def posts() -> bytes:
-    question = '<row Id="1" PostTypeId="1" AcceptedAnswerId="3" Score="5" Title="Why?" Tags="&lt;a&gt;" Body="{}" />'
+    question = (
+        '<row Id="1" PostTypeId="1" AcceptedAnswerId="3" Score="5" Title="Why?" Tags="&lt;a&gt;" Body="{}" />'
+    )
     answer = '<row Id="{}" PostTypeId="2" ParentId="1" Score="{}" Body="&lt;p&gt;{}&lt;/p&gt;" />'
     rows = [question.format(SENTENCE), answer.format(2, 9, "Because."), answer.format(3, 1, "Accepted.")]
     return ('<?xml version="1.0"?><posts>' + "".join(rows) + "</posts>").encode()
@@ -139,8 +146,10 @@ CODE = b"// SPDX-License-Identifier: MIT\n" + b"int twice(int x) {\n  return 2 *
 PYTHON = b'def twice(x):\n    """Return x two times, as the name says."""\n    return 2 * x\n' * 3
 MADE: dict[str, bytes] = {
     "a.txt": SENTENCE.encode(), "b.md": f"# T\n\n{SENTENCE}".encode(), "c.html": HTML, "d.jsonl": jsonl(),
-    "d.jsonl.gz": gzip.compress(jsonl()), "d.jsonl.zst": zst(jsonl()), "e.parquet": parquet(), "f.warc": warc(),
-    "f.warc.gz": warc_gz(), "g.arc": arc(), "h.epub": epub(), "i.docx": docx(), "j.cnxml": cnxml(), "k.tex": TEX,
+    "d.jsonl.gz": gzip.compress(jsonl()), "d.jsonl.zst": zst(jsonl()), "e.parquet": parquet(),
+    "f.warc": warc(),
+    "f.warc.gz": warc_gz(), "g.arc": arc(), "h.epub": epub(), "i.docx": docx(), "j.cnxml": cnxml(),
+    "k.tex": TEX,
     "l.pdf": pdf(), "Posts.xml": posts(), "m.c": CODE, "n.py": PYTHON,
 }  # fmt: skip
 """File name -> bytes."""

@@ -169,7 +169,7 @@ def test_the_score_counts_words_with_repetition():
 
 @pytest.mark.parametrize(("name", "floor"), [("html-trafilatura-cc", 0.96), ("html-trafilatura-a", 0.93)])
 def test_real_pages(name, floor):
-    """Segments that annotators wanted or not, from trafilatura's evaluation; benchmarks/extraction.py has more."""
+    """Segments that annotators wanted or not, from trafilatura's evaluation; see benchmarks/extraction.py."""
     folder = SHARED / name
     if not folder.exists():
         pytest.skip(f"no {folder}")

@@ -33,7 +33,8 @@ def text_of(body: str) -> str:
             "$x_1$",
         ),
         (
-            '<mjx-container class="MathJax" display="true"><mjx-math aria-hidden="true"><mjx-mi>y</mjx-mi></mjx-math>'
+            '<mjx-container class="MathJax" display="true">'
+            '<mjx-math aria-hidden="true"><mjx-mi>y</mjx-mi></mjx-math>'
             "<mjx-assistive-mml><math><mi>y</mi></math></mjx-assistive-mml></mjx-container>",
             "$$y$$",
         ),
@@ -88,7 +89,8 @@ def test_cells_that_span_keep_the_columns_in_place():
 
 def test_a_thread_has_a_rule_between_posts_and_marks_replies():
     reply = f"<div class=comment><p>{SENTENCE}Second.</p></div>"
-    posts = f"<div class=comment><p>{SENTENCE}First.</p>{reply}</div><div class=comment><p>{SENTENCE}Third.</p></div>"
+    first = f"<div class=comment><p>{SENTENCE}First.</p>{reply}</div>"
+    posts = f"{first}<div class=comment><p>{SENTENCE}Third.</p></div>"
     text = extract(f"<html><body><h1>T</h1>{posts}</body></html>".encode()).text
     assert text.index("First.") < text.index("Second.") < text.index("Third.")
     assert f"---\n\n> {SENTENCE}Second." in text and f"---\n\n{SENTENCE}Third." in text
@@ -113,7 +115,8 @@ def test_text_in_signs_without_blanks_is_text():
 
 
 def test_every_block_leads_back_to_its_tag():
-    page = f"<html><body>\r\n<nav>\u00e9</nav>\r<h1>Title</h1>\n <p>{SENTENCE}</p><ul><li>{SENTENCE}</li></ul></body></html>"
+    body = f"\r\n<nav>\u00e9</nav>\r<h1>Title</h1>\n <p>{SENTENCE}</p><ul><li>{SENTENCE}</li></ul>"
+    page = f"<html><body>{body}</body></html>"
     found = extract(page.encode(), offsets=True)
     pairs = [(found.text[a:].split()[0], page[b:].split(">")[0]) for a, b in found.offsets]
     assert pairs == [("#", "<h1"), ("The", "<p"), ("-", "<li")]

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 from tests.curate.made_files import CODE, MADE, SENTENCE, jsonl
+
 from trivium.curate.readers import files, licences
 from trivium.errors import DataError
 from trivium.records import Document, Drop
@@ -104,7 +104,9 @@ def test_archives_keep_address_and_offset(folder):
 def test_pages_lead_back_to_their_tags(folder):
     document = read(folder, "c.html")[0][0]
     text_at, page_at = json.loads(document.meta)["offsets"][1]
-    assert MADE["c.html"].decode()[page_at:].startswith("<p>") and document.text[text_at:].startswith(SENTENCE)
+    assert MADE["c.html"].decode()[page_at:].startswith("<p>") and document.text[text_at:].startswith(
+        SENTENCE
+    )
 
 
 def test_row_groups_of_a_parquet_file_are_shards(folder, monkeypatch):
@@ -154,7 +156,9 @@ def test_urls_are_read_like_folders(monkeypatch):
     import fsspec
 
     store = fsspec.filesystem("memory")
-    store.pipe({"/curate/a.jsonl": jsonl(), "/curate/b.md": b"Words.", "/curate/c.warc.gz": MADE["f.warc.gz"]})
+    store.pipe(
+        {"/curate/a.jsonl": jsonl(), "/curate/b.md": b"Words.", "/curate/c.warc.gz": MADE["f.warc.gz"]}
+    )
     try:
         monkeypatch.setattr(files, "BLOCK_BYTES", 200)
         documents, drops = read("memory://curate")

@@ -31,7 +31,7 @@ def curate(command: verbs.CurateVerb) -> int:
 
 
 def is_recipe(name: str) -> bool:
-    """Say whether a word names a recipe: a known name, a recipe.json, or a Python file with a `recipe` function."""
+    """Say whether a word names a recipe: a name, a recipe.json, or a Python file with a `recipe` function."""
     if "://" in name:
         return False
     path = Path(name)
@@ -45,7 +45,7 @@ def is_recipe(name: str) -> bool:
 
 
 def make_recipe(command: verbs.CurateVerb) -> Recipe:
-    """Return the recipe of one stage that reads the paths and nothing else, with no budget and any language."""
+    """Return the recipe of one stage that reads the paths alone, with no budget and in any language."""
     from trivium import recipe as recipes
     from trivium.curate.stage import CurateConfig
 

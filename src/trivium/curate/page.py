@@ -1,4 +1,4 @@
-"""The page of a curate run: what was read, what was kept, why the rest was dropped, and the seeds themselves."""
+"""The page of a curate run: what was read and kept, why the rest was dropped, and the seeds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def gather(stage: Path) -> dict[str, Any]:
         "num_seeds": len(seeds),
         "formats": _by_format(sources, sizes, drops),
         "folders": _counted([_folder(source) for source in sources], [_folder(d["source"]) for d in drops]),
-        "languages": Counter(name or "not judged" for name in documents.column("language").to_pylist()).most_common(),
+        "languages": Counter(
+            name or "not judged" for name in documents.column("language").to_pylist()
+        ).most_common(),
         "licences": Counter(documents.column("licence").to_pylist()).most_common(),
         "reasons": Counter((d["step"], d["reason"]) for d in drops).most_common(),
         "drops": _some_of_each(drops),
@@ -57,7 +59,9 @@ def render(page: dict[str, Any]) -> str:
     return Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8")).render(page)
 
 
-def _by_format(sources: list[str], sizes: list[int], drops: list[dict[str, Any]]) -> list[tuple[str, int, int, int]]:
+def _by_format(
+    sources: list[str], sizes: list[int], drops: list[dict[str, Any]]
+) -> list[tuple[str, int, int, int]]:
     """Return (ending, documents kept, characters kept, rows dropped), the most kept first."""
     kept = Counter(kind_ending(source) for source in sources)
     chars: Counter[str] = Counter()

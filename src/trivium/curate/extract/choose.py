@@ -1,10 +1,10 @@
 """Which blocks are the main text: by section, length, link density, position and neighbours.
 
-First whole sections go: what is called boilerplate or hidden, unless most of the page's running text is in it.
-Then the smallest section that is called content and still holds most of the rest is taken. Within it single
-blocks are judged; judging long blocks first and letting short ones follow their neighbours is jusText's idea
-(Pomikalek, 2011); its thresholds (long 200, short 70 characters, link density 0.2) are lowered here, because
-reference pages have shorter paragraphs and more links in the text than news.
+First whole sections go: what is called boilerplate or hidden, unless most of the page's running text is in
+it. Then the smallest section that is called content and still holds most of the rest is taken. Within it
+single blocks are judged; judging long blocks first and letting short ones follow their neighbours is
+jusText's idea (Pomikalek, 2011); its thresholds (long 200, short 70 characters, link density 0.2) are
+lowered here, because reference pages have shorter paragraphs and more links in the text than news.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import re
 from itertools import accumulate
 
 from trivium.curate.extract import names
-from trivium.curate.extract.threads import mark_posts
 from trivium.curate.extract.dom import Block, Outline, Section
+from trivium.curate.extract.threads import mark_posts
 
 GOOD_CHARS = 80
 """A paragraph this long with few links is content."""
@@ -27,29 +27,36 @@ MAX_DENSITY = {"item": 0.5, "table": 0.5, "heading": 0.8}
 REACH = 3
 """How many short blocks in a row may follow a good one."""
 DOUBTFUL_CHARS, DOUBTFUL_LINKS = 150, 8
-"""A section of a doubtful name stays if it has more running text than this, and than so many times its links."""
+"""A section of a doubtful name stays if its running text exceeds this, and so many times its links."""
 RESCUED = {names.DOUBTFUL: 0.5, names.BOILERPLATE: 0.5, names.COMMENTS: 0.6, names.HIDDEN: 0.7}
 """Share of a page's running text from which a section of this name is kept all the same."""
 MAIN_SHARE, NAMED_SHARE = 0.5, 0.7
-"""Share of the running text that <main> or <article>, and a section only called content, must hold to be taken."""
+"""Share of the running text that <main> or <article>, and a section only called content, must hold."""
 TITLE_REACH = 25
 """So many blocks before the main section a title is looked for."""
 POLICY = re.compile(
     r"all rights reserved|alle rechte vorbehalten|terms of (?:use|service)|privacy policy|cookie policy|"
-    r"uses? (?:of )?cookies|accept (?:all )?cookies|stores data such as cookies|copyright (?:\(c\) |\u00a9 )?\d{4}|"
+    r"uses? (?:of )?cookies|accept (?:all )?cookies|stores data such as cookies|copyright (?:\(c\) |\u00a9 "
+    r")?\d{4}|"
     r"^\u00a9|^powered by \w+|affiliate|newsletter|your ad here|^sponsored|enjoyed (?:reading )?this|"
-    r"^(?:sign up|log ?in|subscribe|follow us|support us)\b.{0,40}$|mit diesem button|^dieser text entspricht",
+    r"^(?:sign up|log ?in|subscribe|follow us|support us)\b.{0,40}$",
 )
-"""Policy lines, in lower case; C4 drops lines with such phrases (Raffel et al. 2020, section 2.2, extended)."""
+"""Policy lines, in lower case; C4 drops such lines (Raffel et al. 2020, section 2.2, extended)."""
 POLICY_CHARS = 200
 MORE = re.compile(
-    r"(?:(?:read|see|find out|learn|discover|explore) (?:more|also|further|next)|(?:you (?:may|might) also|more (?:from|"
-    r"on|about|stories|news)|related|recommended|most (?:read|popular)|further reading|latest|popular|trending)\b|"
-    r"mehr (?:zum|zu|\u00fcber|themen|aus|artikel|von|infos)|lesen sie|lesetipp|weitere (?:artikel|themen|beitr|infos|"
-    r"informationen|news|meld)|auch interessant|das k\u00f6nnte|\u00e4hnliche|passend dazu|beliebte|meistgelesen|"
-    r"(?:\u00e0|a) lire aussi|lire aussi|voir aussi|en savoir plus|articles? (?:li|similaires)|ver tambi|leer tambi|"
+    r"(?:(?:read|see|find out|learn|discover|explore) (?:more|also|further|next)|(?:you (?:may|might) also|"
+    r"more (?:from|"
+    r"on|about|stories|news)|related|recommended|most (?:read|popular)|further reading|latest|popular|"
+    r"trending)\b|"
+    r"mehr (?:zum|zu|\u00fcber|themen|aus|artikel|von|infos)|lesen sie|lesetipp|weitere (?:artikel|themen|"
+    r"beitr|infos|"
+    r"informationen|news|meld)|auch interessant|das k\u00f6nnte|\u00e4hnliche|passend dazu|beliebte|"
+    r"meistgelesen|"
+    r"(?:\u00e0|a) lire aussi|lire aussi|voir aussi|en savoir plus|articles? (?:li|similaires)|ver tambi|"
+    r"leer tambi|"
     r"te puede interesar|m\u00e1s (?:sobre|noticias)|czytaj|leggi anche|lees (?:ook|meer)|share this|teilen|"
-    r"tags?:|schlagw|kategorien?:|categor(?:y|ies):|filed under|posted in|photo(?:s| credit)?:|foto(?:s|credit)?:|"
+    r"tags?:|schlagw|kategorien?:|categor(?:y|ies):|filed under|posted in|photo(?:s| credit)?:|foto(?:s|"
+    r"credit)?:|"
     r"(?:bild|image)(?:quelle|nachweis| credit| source)?:)",
 )
 """Short lines, in lower case, that lead to other pages, or that describe this one."""
@@ -158,7 +165,7 @@ def _main_range(outline: Outline, sums: list[int], barred: list[bool]) -> tuple[
 
 
 def _title_before(outline: Outline, start: int) -> int:
-    """Return the block of the last title before a range, within reach: a lead stands between it and the text."""
+    """Return the block of the last title within reach before a range: a lead stands between them."""
     for i in range(start - 1, max(-1, start - 1 - TITLE_REACH), -1):
         if outline.blocks[i].kind == "heading" and outline.blocks[i].level == 1:
             return i
@@ -166,7 +173,7 @@ def _title_before(outline: Outline, start: int) -> int:
 
 
 def _densities(blocks: list[Block]) -> list[float]:
-    """Return the link density of every block; an item has that of its whole list, which stays or goes as one."""
+    """Return the link density of every block; an item has that of its list, which stays or goes as one."""
     chars: dict[int, int] = {}
     links: dict[int, int] = {}
     for block in blocks:

@@ -16,8 +16,9 @@ HIGHLIGHTER = re.compile(
     r"(?:^|\s)(?:hljs|sourceCode|highlight|highlighter-rouge|prism|src|codehilite)\s+([\w+#-]{1,20})"
 )
 NOT_A_LANGUAGE = frozenset(
-    "hljs none plain plaintext text txt nohighlight no-highlight unknown auto line-numbers linenums numberlines "
-    "numbersource code copy block wrap table default sourcecode highlight chroma pre json-ld js-only toolbar".split()
+    "hljs none plain plaintext text txt nohighlight no-highlight unknown auto line-numbers linenums "
+    "numberlines "
+    "numbersource code copy block wrap table default sourcecode highlight chroma pre toolbar".split()
 )
 LINE_NUMBERS = re.compile(
     r"(?:^|[\s_-])(?:linenos?|linenumbers?|line-?num(?:ber)?s?(?:-rows)?|lnt?|gutter|rouge-gutter|blob-num|hljs-ln-n\w*|"
@@ -61,7 +62,7 @@ def _named_language(node: object) -> str:
 
 
 def code_text(node: Element) -> str:
-    """Return the text of a code element; lines may be separated by line breaks, <br>, or one element a line."""
+    """Return the text of a code element; lines end with line breaks, with <br>, or with their element."""
     pieces: list[str] = []
     _collect(node.select_one(EDITOR_SELECTOR) or node, pieces)
     text = (
@@ -104,7 +105,7 @@ def _collect(root: Element, pieces: list[str]) -> None:
 
 
 def _is_line(node: Element, as_written: bool) -> bool:
-    """Say whether an element is a line of its own: by its tag, or by its class where no breaks are written."""
+    """Say whether an element is a line of its own: by its tag, or by its class where there are no breaks."""
     if node.tag in LINE_TAGS or (node.tag == "code" and not as_written and node.next_sibling is not None):
         return True
     return (

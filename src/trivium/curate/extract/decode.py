@@ -1,7 +1,7 @@
 """From bytes to text: byte order mark, UTF-8 where the bytes are that, declared charset, Windows-1252.
 
-The bytes count before the declaration: pages that were saved or proxied as UTF-8 often still declare what they
-were before, and hardly any legacy text of some length is valid UTF-8 by chance.
+The bytes count before the declaration: pages that were saved or proxied as UTF-8 often still declare what
+they were before, and hardly any legacy text of some length is valid UTF-8 by chance.
 """
 
 from __future__ import annotations

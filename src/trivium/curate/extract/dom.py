@@ -1,7 +1,7 @@
 """From a parsed page to a flat list of blocks (paragraphs, headings, items, code, tables) in nested sections.
 
-The tree is walked without recursion, so that no page can overflow the stack. Scripts and controls are left out
-here; what is only called boilerplate becomes a marked section, and `choose` decides about it.
+The tree is walked without recursion, so that no page can overflow the stack. Scripts and controls are left
+out here; what is only called boilerplate becomes a marked section, and `choose` decides about it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ NEVER = frozenset(
 )
 """Tags whose content is never part of the main text."""
 BREAKS = frozenset(
-    "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form "
+    "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer "
+    "form "
     "h1 h2 h3 h4 h5 h6 header hgroup hr html li main menu nav ol p section summary table tbody td tfoot "
     "th thead tr ul".split()
 )
@@ -272,7 +273,7 @@ def _leave(mark: tuple[str, int], walk: _Walk) -> None:
 
 
 def _take_shown(node: Element, tag: str, called: str, walk: _Walk) -> bool:
-    """Read a formula, or the code of an editor or a box that names its language, neither of which has a <pre>."""
+    """Read a formula, or the code of an editor or of a box that names its language, without a <pre>."""
     shown = names.shows(called)
     if shown == "formula":
         formula = formulas.from_named(node, called)
@@ -333,7 +334,8 @@ def _take_inline_code(node: Element, walk: _Walk) -> bool:
 
 
 WHOLE = {
-    **dict.fromkeys(CODE_TAGS, _take_code), **dict.fromkeys(INLINE_CODE, _take_inline_code), "math": _take_math,
+    **dict.fromkeys(CODE_TAGS, _take_code), **dict.fromkeys(INLINE_CODE, _take_inline_code),
+    "math": _take_math,
     "script": _take_script, "img": _take_image, "table": _take_table,
 }  # fmt: skip
 """What is read in one piece where its reader says so."""

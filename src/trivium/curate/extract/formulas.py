@@ -1,4 +1,4 @@
-"""Formulas as TeX, whatever carries them: MathML, KaTeX, MathJax 2 and 3, Wikipedia, scripts, images, attributes."""
+"""Formulas as TeX, whatever carries them: MathML, KaTeX, MathJax, scripts, images, attributes."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Extraction:
     reason: str | None = None
     """None | too_large | not_html | truncated | no_main_text."""
     offsets: list[tuple[int, int]] = field(default_factory=list)
-    """For each block (character in `text` where it begins, character of the decoded page where its tag begins)."""
+    """For each block (character of `text`, character of the decoded page where its tag begins)."""
 
 
 def extract(data: bytes, *, offsets: bool = False) -> Extraction:
@@ -114,7 +114,7 @@ def _item(block: Block, number: int) -> str:
 
 
 def _offsets(page: str, blocks: list[Block], parts: list[str]) -> list[tuple[int, int]]:
-    """Return (character of the text, character of the page) of every block whose first element the page holds."""
+    """Return (character of the text, character of the page) of every block that begins in a tag."""
     lines = [0, *(match.end() for match in LINE_END.finditer(page))]
     found: list[tuple[int, int]] = []
     at = 0

@@ -1,4 +1,4 @@
-"""MathML to TeX, for formulas whose page carries no TeX: presentation elements only, as browsers show them."""
+"""MathML to TeX, for formulas whose page carries no TeX: presentation elements, as browsers show them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ if TYPE_CHECKING:
 MAX_DEPTH = 60
 """Formulas nested deeper keep their text alone."""
 OPERATORS = {
-    "\u2212": "-", "\u00b1": r"\pm", "\u2213": r"\mp", "\u00d7": r"\times", "\u00b7": r"\cdot", "\u22c5": r"\cdot",
-    "\u00f7": r"\div", "\u2217": "*", "\u2218": r"\circ", "\u2264": r"\leq", "\u2265": r"\geq", "\u2260": r"\neq",
-    "\u2248": r"\approx", "\u2261": r"\equiv", "\u221d": r"\propto", "\u223c": r"\sim", "\u2192": r"\rightarrow",
+    "\u2212": "-", "\u00b1": r"\pm", "\u2213": r"\mp", "\u00d7": r"\times", "\u00b7": r"\cdot",
+    "\u22c5": r"\cdot",
+    "\u00f7": r"\div", "\u2217": "*", "\u2218": r"\circ", "\u2264": r"\leq", "\u2265": r"\geq",
+    "\u2260": r"\neq",
+    "\u2248": r"\approx", "\u2261": r"\equiv", "\u221d": r"\propto", "\u223c": r"\sim",
+    "\u2192": r"\rightarrow",
     "\u2190": r"\leftarrow", "\u21d2": r"\Rightarrow", "\u21d4": r"\Leftrightarrow", "\u21a6": r"\mapsto",
     "\u2208": r"\in", "\u2209": r"\notin", "\u2282": r"\subset", "\u2286": r"\subseteq", "\u222a": r"\cup",
     "\u2229": r"\cap", "\u2200": r"\forall", "\u2203": r"\exists", "\u00ac": r"\neg", "\u2227": r"\wedge",
     "\u2228": r"\vee", "\u2211": r"\sum", "\u220f": r"\prod", "\u222b": r"\int", "\u222e": r"\oint",
     "\u2202": r"\partial", "\u2207": r"\nabla", "\u221e": r"\infty", "\u2026": r"\ldots", "\u22ef": r"\cdots",
     "\u22ee": r"\vdots", "\u22f1": r"\ddots", "\u27e8": r"\langle", "\u27e9": r"\rangle", "\u2016": r"\|",
-    "\u2032": "'", "\u2033": "''", "\u2295": r"\oplus", "\u2297": r"\otimes", "\u22a2": r"\vdash", "\u22a5": r"\perp",
+    "\u2032": "'", "\u2033": "''", "\u2295": r"\oplus", "\u2297": r"\otimes", "\u22a2": r"\vdash",
+    "\u22a5": r"\perp",
     "\u2225": r"\parallel", "\u2220": r"\angle", "{": r"\{", "}": r"\}", "%": r"\%", "&": r"\&", "#": r"\#",
     "\u2061": "", "\u2062": "", "\u2063": "", "\u2064": "", "\u2205": r"\emptyset", "\u226a": r"\ll",
     "\u226b": r"\gg", "\u2245": r"\cong", "\u2266": r"\leqq", "\u2216": r"\setminus", "\u210f": r"\hbar",
@@ -27,25 +31,28 @@ OPERATORS = {
     "\u211a": r"\mathbb{Q}", "\u2102": r"\mathbb{C}", "\u00a0": r"\text{ }",
 }  # fmt: skip
 GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho varsigma sigma tau "
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho varsigma "
+    "sigma tau "
     "upsilon phi chi psi omega"
 ).split()
 LETTERS = {chr(0x3B1 + i): f"\\{name}" for i, name in enumerate(GREEK)}
 LETTERS |= {chr(0x391 + i): f"\\{name.capitalize()}" for i, name in enumerate(GREEK) if name != "varsigma"}
 LETTERS |= {"\u03d5": r"\phi", "\u03f5": r"\epsilon", "\u03d1": r"\vartheta", "\u03c6": r"\phi"}
 FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc sinh cosh tanh arcsin arccos arctan log ln exp lim max min sup inf det dim ker gcd "
+    "sin cos tan cot sec csc sinh cosh tanh arcsin arccos arctan log ln exp lim max min sup inf det dim "
+    "ker gcd "
     "deg arg Pr hom".split()
 )
 ACCENTS = {
-    "^": "hat", "\u005e": "hat", "\u02c6": "hat", "~": "tilde", "\u02dc": "tilde", "\u00af": "overline",
+    "^": "hat", "\u02c6": "hat", "~": "tilde", "\u02dc": "tilde", "\u00af": "overline",
     "\u203e": "overline", "\u2015": "overline", "_": "overline", "\u2192": "vec", "\u20d7": "vec",
     "\u02d9": "dot", ".": "dot", "\u00a8": "ddot", "\u23de": "overbrace",
 }  # fmt: skip
 FENCES = {"{": r"\{", "}": r"\}", "\u27e8": r"\langle", "\u27e9": r"\rangle", "": "."}
 FENCED_MATRICES = (("|", "|", "vmatrix"), ("(", ")", "pmatrix"), ("[", "]", "bmatrix"))
 VARIANTS = {
-    "bold": "mathbf", "double-struck": "mathbb", "script": "mathcal", "fraktur": "mathfrak", "normal": "mathrm",
+    "bold": "mathbf", "double-struck": "mathbb", "script": "mathcal", "fraktur": "mathfrak",
+    "normal": "mathrm",
     "sans-serif": "mathsf", "monospace": "mathtt",
 }  # fmt: skip
 
@@ -60,7 +67,7 @@ def to_tex(math: Element) -> str:
 
 
 def _is_balanced(tex: str) -> bool:
-    """Say whether every matrix that begins under a name ends under it: a lone fence may have broken a pair."""
+    """Say whether every matrix ends under the name that it began under: a lone fence may break a pair."""
     names = ("matrix", *(name for _, _, name in FENCED_MATRICES))
     return all(tex.count(f"\\begin{{{name}}}") == tex.count(f"\\end{{{name}}}") for name in names)
 

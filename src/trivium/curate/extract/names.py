@@ -1,4 +1,4 @@
-"""What the names of elements tell: boilerplate, main text, neither. Class and id attributes are split into words."""
+"""What the names of elements tell: boilerplate, main text, or neither."""
 
 from __future__ import annotations
 
@@ -9,22 +9,27 @@ NEUTRAL, CONTENT, DOUBTFUL, BOILERPLATE, COMMENTS, HIDDEN = 0, 1, 2, 3, 4, 5
 """What an element is called. Only names count here; `choose` weighs them against the text inside."""
 
 BOILERPLATE_NAMES = frozenset(
-    """ad ads adslot advert advertisement advertising adsense affiliate authorbox backlink bio biography
-    breadcrumb breadcrumbs byline catlinks citate consent cookie cookies copyright credit credits cta disclaimer
-    disclosure donate fbcomments follow footer footnav gdpr gutter headerlink jumplinks lineno linenos loginform
-    masthead menu mobilenav modal mostread moretags nav navbar navbox navi navigation newsletter overlay pager
-    pagination paging paywall popup postmeta preloader promobox promoted readmore recommend recommendation
-    recommendations recommended related relatedposts rss share sharebar sharedaddy sharing shariff sidebar sidebox
-    signup skip skiplink social socialbar socials sphinxsidebar sponsor sponsored subscribe subscription tagcloud
-    taglist tags toc toolbar tooltip topnav trending upsell viral widget widgets xing""".split()
+    """
+    ad ads adslot advert advertisement advertising adsense affiliate authorbox backlink bio biography
+    breadcrumb breadcrumbs byline catlinks citate consent cookie cookies copyright credit credits cta
+    disclaimer disclosure donate fbcomments follow footer footnav gdpr gutter headerlink jumplinks
+    lineno linenos loginform masthead menu mobilenav modal mostread moretags nav navbar navbox navi
+    navigation newsletter overlay pager pagination paging paywall popup postmeta preloader promobox
+    promoted readmore recommend recommendation recommendations recommended related relatedposts rss
+    share sharebar sharedaddy sharing shariff sidebar sidebox signup skip skiplink social socialbar
+    socials sphinxsidebar sponsor sponsored subscribe subscription tagcloud taglist tags toc toolbar
+    tooltip topnav trending upsell viral widget widgets xing
+    """.split()
 )
 """Words that are hardly ever said of a main text."""
 DOUBTFUL_NAMES = frozenset(
-    """affix banner bottombar dateline discuss embed feedback hidden infobox kicker latest legend meta metadata
-    metainfo metaline more popular print printonly promo promotion rating recent reviewed search shop
-    syndication teaser teaserlist teasers ticker topbar voting zoom""".split()
+    """
+    affix banner bottombar dateline discuss embed feedback hidden infobox kicker latest legend meta
+    metadata metainfo metaline more popular print printonly promo promotion rating recent reviewed
+    search shop syndication teaser teaserlist teasers ticker topbar voting zoom
+    """.split()
 )
-"""Words that also name leads, boxes and wrappers: they count against a section that is short or full of links."""
+"""Words that also name leads, boxes and wrappers: they count where a section is short or full of links."""
 COMMENT_NAMES = frozenset("comment comments commentlist commentform disqus respond replies".split())
 """Readers' comments: boilerplate beside an article, the text itself on a page that is a thread."""
 BOILERPLATE_PHRASES = re.compile(
@@ -64,7 +69,7 @@ def meaning(name: str) -> int:
 
 @functools.lru_cache(maxsize=16_384)
 def shows(name: str) -> str:
-    """Return what a class attribute says is shown in one piece: `formula`, `editor` (of code), `code` or ""."""
+    """Return what a class says is shown in one piece: `formula`, `editor` (of code), `code` or ""."""
     lowered = name[:MAX_NAME_CHARS].lower()
     if FORMULA_NAMES.search(lowered):
         return "formula"

@@ -1,4 +1,4 @@
-"""Tables: those that hold data become Markdown, those that lay out a page are walked like any other element."""
+"""Tables: those that hold data become Markdown, those that lay out a page are walked like the rest."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ MIN_POSTS = 2
 def mark_posts(outline: Outline, kept: list[Block]) -> None:
     """Set `post` on the first kept block of every post of a thread, and `level` to its depth in the replies.
 
-    A section is a post if its class says so and a sibling has the same class, or if it lies in such a post: one
-    comment box or one article is no thread.
+    A section is a post if its class says so and a sibling has the same class, or if it lies in such a post:
+    one comment box or one article is no thread.
     """
     depths = _post_depths(outline)
     if len(depths) < MIN_POSTS:

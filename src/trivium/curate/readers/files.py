@@ -1,4 +1,4 @@
-"""Files of one's own, in folders or behind URLs: web archives, pages, books, papers, code, tables, forum dumps.
+"""Files of one's own, in folders or behind URLs: archives, pages, books, papers, code, tables, dumps.
 
 A file named by the user that cannot be read is an error; one found in a folder is a drop with its reason, and
 the rest of the folder is read. Whatever a file holds, the reader comes back with documents and drops.
@@ -37,11 +37,31 @@ from trivium.curate.readers.zipped import epub_rows, word_rows
 from trivium.errors import DataError
 from trivium.records import Document, Drop
 
-__all__ = ["FileShard", "ReadOptions", "find_files", "left_aside", "plan_shards", "read_shard", "refuse_unreadable"]
+__all__ = [
+    "FileShard",
+    "ReadOptions",
+    "find_files",
+    "left_aside",
+    "plan_shards",
+    "read_shard",
+    "refuse_unreadable",
+]
 BLOCK_BYTES = 8_000_000
 """JSON lines and Parquet files are cut into shards of about this size."""
 SKIPPED_FOLDERS = frozenset(
-    (".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv", "dist", "build", ".tox", ".mypy_cache")
+    (
+        ".git",
+        ".hg",
+        ".svn",
+        "node_modules",
+        "__pycache__",
+        ".venv",
+        "venv",
+        "dist",
+        "build",
+        ".tox",
+        ".mypy_cache",
+    )
 )
 UNKNOWN = "unknown"
 STACK_EXCHANGE_MARK = b"<posts"
@@ -92,9 +112,12 @@ def _book(path: str, data: bytes, options: ReadOptions) -> Document | Drop:
 Reader = Callable[[FileShard, ReadOptions], Rows]
 READERS: dict[str, Reader] = {
     ".txt": plain_rows, ".text": plain_rows, ".md": plain_rows, ".markdown": plain_rows, ".rst": plain_rows,
-    ".html": page_rows, ".htm": page_rows, ".xhtml": xml_rows, ".xml": xml_rows, ".cnxml": xml_rows, ".nxml": xml_rows,
-    ".jsonl": json_rows, ".ndjson": json_rows, ".parquet": parquet_rows, ".warc": warc_rows, ".wet": warc_rows, ".wat": warc_rows,
-    ".arc": arc_rows, ".epub": epub_rows, ".docx": word_rows, ".pdf": pdf_rows, ".tex": tex_rows, ".ltx": tex_rows,
+    ".html": page_rows, ".htm": page_rows, ".xhtml": xml_rows, ".xml": xml_rows, ".cnxml": xml_rows,
+    ".nxml": xml_rows,
+    ".jsonl": json_rows, ".ndjson": json_rows, ".parquet": parquet_rows, ".warc": warc_rows,
+    ".wet": warc_rows, ".wat": warc_rows,
+    ".arc": arc_rows, ".epub": epub_rows, ".docx": word_rows, ".pdf": pdf_rows, ".tex": tex_rows,
+    ".ltx": tex_rows,
     **dict.fromkeys(LANGUAGES, code_rows),
 }  # fmt: skip
 """Ending of a file, without that of its packing -> its reader."""
@@ -209,7 +232,9 @@ def read_shard(shard: FileShard, options: ReadOptions) -> tuple[list[Document], 
     except Unreadable as error:
         drops.append(drop(shard.path, shard.start, "unreadable_file", str(error)))
     except (TooSlow, MemoryError, RecursionError) as error:
-        drops.append(drop(shard.path, shard.start, "unreadable_file", f"on which the reader gave up ({error!r})"))
+        drops.append(
+            drop(shard.path, shard.start, "unreadable_file", f"on which the reader gave up ({error!r})")
+        )
     return documents, drops
 
 

@@ -8,7 +8,9 @@ from pathlib import Path, PurePosixPath
 
 from trivium.curate.readers.sources import is_url
 
-SPDX = re.compile(rb"SPDX-License-Identifier:\s*([A-Za-z0-9.+()-]+(?: (?:AND|OR|WITH) [A-Za-z0-9.+()-]+){0,4})")
+SPDX = re.compile(
+    rb"SPDX-License-Identifier:\s*([A-Za-z0-9.+()-]+(?: (?:AND|OR|WITH) [A-Za-z0-9.+()-]+){0,4})"
+)
 HEAD_BYTES = 4_000
 FILE_NAMES = (
     "LICENSE", "LICENSE.md", "LICENSE.txt", "LICENSE.rst", "LICENCE", "LICENCE.md", "LICENCE.txt", "COPYING",
@@ -33,7 +35,7 @@ WORDS = (
     ("BSD-3-Clause", ("redistributions in binary form", "may not be used to endorse")),
     ("BSD-2-Clause", ("redistributions in binary form",)),
     ("ISC", ("permission to use, copy, modify, and/or distribute this software",)),
-    ("MIT", ("permission is hereby granted, free of charge", "the software is provided \"as is\"")),
+    ("MIT", ("permission is hereby granted, free of charge", 'the software is provided "as is"')),
     ("Unlicense", ("free and unencumbered software released into the public domain",)),
     ("Zlib", ("altered source versions must be plainly marked",)),
 )

@@ -1,4 +1,4 @@
-"""PDF: the text layer of every page through pypdf. Scans without one are drops; nothing is recognised from images."""
+"""PDF: the text layer of every page, through pypdf. Scans without one are drops."""
 
 from __future__ import annotations
 

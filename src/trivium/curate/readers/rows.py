@@ -1,4 +1,4 @@
-"""What every reader of files shares: shards, options, limits, documents and drops, and the guard around a record."""
+"""What every reader shares: shards, options, limits, documents, drops, and the guard around a record."""
 
 from __future__ import annotations
 

@@ -76,7 +76,8 @@ def _file_system(path: str) -> tuple[Any, str]:
         files, address = fsspec.core.url_to_fs(path)
     except (ImportError, ValueError) as error:
         raise DataError(
-            f"curate.paths: got {path} ({error}); expected a path or the URL of an fsspec store that is installed."
+            f"curate.paths: got {path} ({error}); expected a path or the URL of an fsspec store that is "
+            f"installed."
         ) from None
     return files, address
 

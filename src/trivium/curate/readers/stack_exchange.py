@@ -1,7 +1,7 @@
 """Stack Exchange dumps (Posts.xml): one document a question, with its answers, the accepted one first.
 
-A dump is read once, in one pass; questions and answers lie far apart in it, so they wait in a SQLite file on disk and
-memory stays flat however large the dump is.
+A dump is read once, in one pass; questions and answers lie far apart in it, so they wait in a SQLite file on
+disk and memory stays flat however large the dump is.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def stack_exchange_rows(shard: FileShard, options: ReadOptions) -> Rows:
             broken = _fill(store, shard.path)
             store.execute("create index by_parent on posts (parent)")
             for post in _select(store, "parent = 0 order by id"):
-                answers = list(_select(store, f"parent = {post.id} order by id = {post.accepted} desc, score desc, id"))
+                answers = list(
+                    _select(store, f"parent = {post.id} order by id = {post.accepted} desc, score desc, id")
+                )
                 yield guarded(partial(_thread, shard.path, post, answers, options), shard.path, post.id)
             orphans = "parent > 0 and parent not in (select id from posts where parent = 0)"
             for post in _select(store, orphans):
@@ -110,6 +112,4 @@ def _thread(path: str, question: _Post, answers: list[_Post], options: ReadOptio
     meta = {"question": question.id, "score": question.score, "answers": len(answers), "tags": tags}
     text = "\n\n".join(filter(None, parts))
     licence = question.licence.replace("CC BY-SA ", "CC-BY-SA-")
-    return text_or_drop(
-        path, "web", text, question.id, question.id + 1, options, licence=licence, meta=meta
-    )
+    return text_or_drop(path, "web", text, question.id, question.id + 1, options, licence=licence, meta=meta)

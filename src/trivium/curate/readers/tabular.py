@@ -96,7 +96,7 @@ def parquet_rows(shard: FileShard, options: ReadOptions) -> Rows:
 
 
 def from_row(path: str, row: Any, start: int, end: int, options: ReadOptions) -> Document | Drop:
-    """Return the document of a row; `kind`, `label`, `licence` and `language` are taken over where it has them."""
+    """Return the document of a row; its `kind`, `label`, `licence` and `language` are taken over."""
     fields: dict[str, Any] = row if isinstance(row, dict) else {}
     text = fields.get(options.text_field)
     if not isinstance(text, str) or not text.strip():

@@ -1,4 +1,4 @@
-"""TeX to Markdown: formulas stay as TeX between dollar signs, tables, lists, code and headings become Markdown."""
+"""TeX to Markdown: formulas stay TeX between dollar signs, tables, lists, code, headings are Markdown."""
 
 from __future__ import annotations
 
@@ -17,35 +17,49 @@ MATHS = frozenset(
 CODE = frozenset("verbatim lstlisting minted Verbatim alltt code semiverbatim".split())
 TABLES = frozenset("tabular tabularx longtable array supertabular tabulary tabu".split())
 LISTS = {"itemize": "-", "enumerate": "1.", "description": "-", "compactitem": "-", "compactenum": "1."}
-LEFT_OUT = frozenset("thebibliography tikzpicture pspicture picture CJK filecontents comment editorial".split())
-PLAIN = frozenset("center document figure table quote quotation abstract flushleft flushright minipage".split())
+LEFT_OUT = frozenset(
+    "thebibliography tikzpicture pspicture picture CJK filecontents comment editorial".split()
+)
+PLAIN = frozenset(
+    "center document figure table quote quotation abstract flushleft flushright minipage".split()
+)
 HEADINGS = {
     "part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5, "title": 1,
     "olchapter": 1, "olsection": 2, "subparagraph": 6,
 }  # fmt: skip
 DROPPED = frozenset(
-    "label ref eqref cite citep citet pageref index usepackage documentclass bibliography bibliographystyle vspace "
-    "hspace includegraphics pagestyle thispagestyle setcounter addtocounter setlength input include hypersetup "
+    "label ref eqref cite citep citet pageref index usepackage documentclass bibliography "
+    "bibliographystyle vspace "
+    "hspace includegraphics pagestyle thispagestyle setcounter addtocounter setlength input include "
+    "hypersetup "
     "caption* phantom vphantom hphantom newtheorem theoremstyle date author ollabel olref olfileid color "
     "newenvironment renewenvironment nocite autoref cref Cref citeauthor gloss tagged".split()
 )
 """Commands that say nothing in running text, with their arguments."""
 MARKS = {"emph": "*", "textit": "*", "textbf": "**", "texttt": "`", "textsl": "*", "it": "", "bf": ""}
 SIGNS = {
-    "ldots": "...", "dots": "...", "textellipsis": "...", "LaTeX": "LaTeX", "TeX": "TeX", "textbackslash": "\\",
-    "S": "\u00a7", "copyright": "\u00a9", "pounds": "\u00a3", "ss": "\u00df", "ae": "\u00e6", "AE": "\u00c6", "o": "\u00f8",
-    "O": "\u00d8", "aa": "\u00e5", "AA": "\u00c5", "l": "\u0142", "L": "\u0141", "i": "i", "textasciitilde": "~", "par": "\n\n",
-    "newline": "\n", "quad": " ", "qquad": " ", "textendash": "\u2013", "textemdash": "\u2014", "P": "\u00b6", "dag": "\u2020",
+    "ldots": "...", "dots": "...", "textellipsis": "...", "LaTeX": "LaTeX", "TeX": "TeX",
+    "textbackslash": "\\",
+    "S": "\u00a7", "copyright": "\u00a9", "pounds": "\u00a3", "ss": "\u00df", "ae": "\u00e6", "AE": "\u00c6",
+    "o": "\u00f8",
+    "O": "\u00d8", "aa": "\u00e5", "AA": "\u00c5", "l": "\u0142", "L": "\u0141", "i": "i",
+    "textasciitilde": "~", "par": "\n\n",
+    "newline": "\n", "quad": " ", "qquad": " ", "textendash": "\u2013", "textemdash": "\u2014",
+    "P": "\u00b6", "dag": "\u2020",
 }  # fmt: skip
-ACCENTS = {"'": "\u0301", "`": "\u0300", "^": "\u0302", '"': "\u0308", "~": "\u0303", "c": "\u0327", "v": "\u030c",
+ACCENTS = {"'": "\u0301", "`": "\u0300", "^": "\u0302", '"': "\u0308", "~": "\u0303", "c": "\u0327",
+"v": "\u030c",
            "=": "\u0304", "u": "\u0306", "H": "\u030b", ".": "\u0307", "r": "\u030a"}  # fmt: skip
 TOKEN = re.compile(
-    r"\\begin\s*\{([^{}]{1,40})\}|\\verb\*?([^a-zA-Z\s*])|\\([a-zA-Z@]+)\*?[ \t]*|\\(.)|(\$\$?)|([{}~])|(``|''|---?)",
+    r"\\begin\s*\{([^{}]{1,40})\}|\\verb\*?([^a-zA-Z\s*])|\\([a-zA-Z@]+)\*?[ \t]*|\\(.)|(\$\$?)|([{}~])|"
+    r"(``|''|---?)",
     re.DOTALL,
 )
 NUMBERING = re.compile(r"\\(?:label|ollabel|tag\*?)\s*\{[^{}]*\}|\\(?:nonumber|notag)\b")
 OPTION = re.compile(r"\s*\[[^\[\]]{0,500}\]")
-RULE = re.compile(r"\\(?:hline|toprule|midrule|bottomrule|endhead|endfirsthead|endfoot|endlastfoot)\b|\\c(?:line|midrule)(?:\([^)]*\))?\{[^{}]*\}")
+RULE = re.compile(
+    r"\\(?:hline|toprule|midrule|bottomrule|endhead|endfirsthead|endfoot|endlastfoot)\b|\\c(?:line|midrule)(?:\([^)]*\))?\{[^{}]*\}"
+)
 SPAN = re.compile(r"\\multicolumn\s*\{(\d{1,2})\}\s*")
 
 
@@ -68,7 +82,7 @@ def tex_text(source: str) -> str:
 
 
 def _convert(text: str, depth: int) -> str:
-    """Return a piece of TeX as Markdown; braces and environments are taken whole, so nesting costs a call each."""
+    """Return a piece of TeX as Markdown; environments are taken whole, so nesting costs a call each."""
     if depth > MAX_DEPTH:
         return text
     out: list[str] = []
@@ -95,7 +109,11 @@ def _token(match: re.Match[str], text: str, depth: int) -> tuple[str, int]:
         return _sign(sign, text, match.end())
     if dollars:
         end = _closing_dollar(text, match.end(), dollars)
-        return (_formula(text[match.end() : end], dollars == "$$"), end + len(dollars)) if end >= 0 else ("", match.end())
+        return (
+            (_formula(text[match.end() : end], dollars == "$$"), end + len(dollars))
+            if end >= 0
+            else ("", match.end())
+        )
     if brace:
         return (" " if brace == "~" else "", match.end())
     return {"``": '"', "''": '"', "--": "\u2013", "---": "\u2014"}[quotes], match.end()
@@ -234,7 +252,11 @@ def _code(name: str, body: str) -> str:
 
 
 def _display(name: str, body: str) -> str:
-    body = re.sub(r"\\(?:begin|end)\{(?:equation|align|gather|multline)\*?\}", "", body) if name == "subequations" else body
+    body = (
+        re.sub(r"\\(?:begin|end)\{(?:equation|align|gather|multline)\*?\}", "", body)
+        if name == "subequations"
+        else body
+    )
     if name in ("alignat", "xalignat"):
         body = re.sub(r"^\s*\{\d+\}", "", body)
     if "&" in body or "\\\\" in body:
@@ -256,7 +278,7 @@ def _list(name: str, body: str, depth: int) -> str:
 
 
 def _items(body: str) -> list[str]:
-    """Cut a list at those \\item that are its own and not of a list inside."""
+    """Cut a list at the items that are its own and not of a list inside."""
     cuts: list[int] = []
     depth = 0
     for match in re.finditer(r"\\(?:begin|end)\{(?:itemize|enumerate|description)\}|\\item\b", body):
@@ -290,7 +312,9 @@ def _halign(body: str, depth: int) -> str:
     rows = []
     for line in lines:
         cells = _split(line.replace("\\noalign{}", ""), CELL_END)
-        shown = [shape.replace("#", cell) for shape, cell in zip(around, cells, strict=False)] + cells[len(around) :]
+        shown = [shape.replace("#", cell) for shape, cell in zip(around, cells, strict=False)] + cells[
+            len(around) :
+        ]
         rows.append([cell for part in shown for cell in _cells(part, depth)] if line.strip() else [])
     return _spell(rows)
 

@@ -13,7 +13,9 @@ from trivium.curate.readers.sources import is_url, read_whole
 
 COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%[^\n]*(?:\n[ \t]*(?=\S))?")
 IGNORED = re.compile(r"\\begin\{comment\}.*?\\end\{comment\}|\\iffalse\b.*?\\fi\b", re.DOTALL)
-INPUT = re.compile(r"\\(?:input|include|subfile|olimport|olinput)\s*(?:\[[^\]]{0,100}\])?(?:\{([^{}\n]{1,200})\}|([\w./-]{1,200}))")
+INPUT = re.compile(
+    r"\\(?:input|include|subfile|olimport|olinput)\s*(?:\[[^\]]{0,100}\])?(?:\{([^{}\n]{1,200})\}|([\w./-]{1,200}))"
+)
 PART = re.compile(r"\\documentclass(?:\[[^\]]{0,300}\])?\{subfiles\}")
 MAIN = re.compile(r"\\documentclass|\\documentstyle|\\begin\{document\}")
 DEFINITION = re.compile(
@@ -24,7 +26,7 @@ MAX_FILES = 500
 MAX_INPUT_DEPTH = 12
 MAX_EXPANSIONS = 50_000
 MAX_GROWTH = 20
-"""A file that macros or inputs make this many times longer (and over a megabyte) stays as it is from there on."""
+"""A file that macros make so many times longer (and over a megabyte) stays as it is from there on."""
 
 
 def assembled(path: str, root: str) -> str:
@@ -76,14 +78,14 @@ def without_comments(text: str) -> str:
 
 
 def document_body(text: str) -> str:
-    """Return what stands between \\begin{document} and \\end{document}; all of it where there is no such thing."""
+    """Return what stands between the begin and the end of the document; all where they are missing."""
     start = text.find("\\begin{document}")
     end = text.rfind("\\end{document}")
     return text[start + len("\\begin{document}") if start >= 0 else 0 : end if end > start else len(text)]
 
 
 def input_path(name: str, path: str, root: str) -> str | None:
-    """Return the file that an \\input names, next to the file or under the root; None where there is none."""
+    """Return the file that an input command names, next to the file or under the root; else None."""
     if is_url(path):
         return None
     top = Path(root or Path(path).parent).resolve()
@@ -150,7 +152,7 @@ BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 
 
 def expanded(text: str) -> str:
-    """Return TeX with \\newcommand, \\def and \\DeclareMathOperator applied, within limits, and taken out."""
+    """Return TeX with the author's own macros applied, within limits, and taken out."""
     macros, text = _definitions(text)
     if not macros:
         return text

@@ -1,4 +1,4 @@
-"""Web archives: WARC and WET through fastwarc, ARC by itself. Damage costs a drop, never the rest of the file."""
+"""Web archives: WARC and WET through fastwarc, ARC by itself. What is damaged is a drop."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def warc_rows(shard: FileShard, options: ReadOptions) -> Rows:
 
     position, records = 0, 0
     with opened(shard.path) as stream:
-        archive = ArchiveIterator(stream, parse_http=False, max_header_len=MAX_HEADER_BYTES, fsspec_args=False)
+        archive = ArchiveIterator(
+            stream, parse_http=False, max_header_len=MAX_HEADER_BYTES, fsspec_args=False
+        )
         try:
             for record in archive:
                 records += 1
@@ -67,7 +69,9 @@ def _from_record(path: str, record: Any, options: ReadOptions) -> Document | Dro
     url = record.headers.get("WARC-Target-URI", "")
     if kind == "conversion":
         meta = {"url": url}
-        return text_or_drop(path, "web", data.decode(errors="replace"), start, start + len(data), options, meta=meta)
+        return text_or_drop(
+            path, "web", data.decode(errors="replace"), start, start + len(data), options, meta=meta
+        )
     if record.http_headers is not None:
         status, headers = record.http_headers.status_code, dict(record.http_headers.asdict())
     else:
@@ -76,7 +80,13 @@ def _from_record(path: str, record: Any, options: ReadOptions) -> Document | Dro
 
 
 def page_row(
-    path: str, start: int, url: str, status: int | None, headers: dict[str, str], data: bytes, options: ReadOptions
+    path: str,
+    start: int,
+    url: str,
+    status: int | None,
+    headers: dict[str, str],
+    data: bytes,
+    options: ReadOptions,
 ) -> Document | Drop:
     """Return the document of a page as a server sent it.
 
@@ -106,7 +116,7 @@ def page_row(
 
 
 def decoded(data: bytes, headers: dict[str, str]) -> bytes:
-    """Undo the transfer and content encodings of a body; a body that is not encoded as declared stays as it is.
+    """Undo the transfer and content encodings of a body; one that is not so encoded stays as it is.
 
     Args:
         data: The body.
@@ -206,7 +216,11 @@ def _next_line(stream: IO[bytes]) -> tuple[bytes, int] | None:
 def _from_arc(
     path: str, offset: int, header: tuple[bytes, ...], data: bytes, options: ReadOptions
 ) -> Document | Drop:
-    url, content, size = header[0].decode(errors="replace"), header[1].decode(errors="replace"), int(header[2])
+    url, content, size = (
+        header[0].decode(errors="replace"),
+        header[1].decode(errors="replace"),
+        int(header[2]),
+    )
     if size > MAX_DOCUMENT_BYTES:
         return drop(path, offset, "too_large", f"{size:,} bytes")
     if len(data) < size:

@@ -1,8 +1,8 @@
-"""XML that holds books and papers (CNXML, DocBook, JATS, TEI, XHTML, word processors): read as if it were HTML.
+"""XML that holds books and papers (CNXML, DocBook, JATS, TEI, XHTML): read as if it were HTML.
 
 expat walks the file without a tree; every element is renamed to the HTML element that means the same, and the
-renderer of web pages does the rest, so that formulas, tables, lists and code come out alike. Entities that a file
-defines are refused: a few lines of them can unfold to gigabytes.
+renderer of web pages does the rest, so that formulas, tables, lists and code come out alike. Entities that a
+file defines are refused: a few lines of them can unfold to gigabytes.
 """
 
 from __future__ import annotations
@@ -14,32 +14,41 @@ from trivium.curate.extract.html import to_markdown
 
 MAX_DEPTH = 10_000
 RENAMED = {
-    "para": "p", "simpara": "p", "ab": "p", "l": "p", "lg": "blockquote", "section": "section", "sect1": "section",
+    "para": "p", "simpara": "p", "ab": "p", "l": "p", "lg": "blockquote", "section": "section",
+    "sect1": "section",
     "sec": "section", "chapter": "section", "note": "blockquote", "example": "section", "exercise": "section",
-    "problem": "section", "solution": "section", "statement": "section", "proof": "section", "rule": "section",
-    "quote": "blockquote", "disp-quote": "blockquote", "emphasis": "em", "italic": "i", "bold": "b", "term": "b",
+    "problem": "section", "solution": "section", "statement": "section", "proof": "section",
+    "rule": "section",
+    "quote": "blockquote", "disp-quote": "blockquote", "emphasis": "em", "italic": "i", "bold": "b",
+    "term": "b",
     "foreign": "i", "list": "ul", "itemizedlist": "ul", "orderedlist": "ol", "item": "li", "listitem": "li",
     "list-item": "li", "code": "code", "programlisting": "pre", "screen": "pre", "literallayout": "pre",
-    "preformat": "pre", "preformatted": "pre", "informaltable": "table", "tgroup": "tbody", "row": "tr", "entry": "td",
+    "preformat": "pre", "preformatted": "pre", "informaltable": "table", "tgroup": "tbody", "row": "tr",
+    "entry": "td",
     "equation": "div", "disp-formula": "div", "inline-formula": "span", "definition": "dd", "meaning": "dd",
     "figure": "figure", "caption": "figcaption", "link": "span", "xref": "span", "head": "h2", "lb": "br",
     "subtitle": "h3", "title": "h2", "label": "span", "sub": "sub", "sup": "sup", "verse": "p",
 }  # fmt: skip
 KEPT = frozenset(
-    "p div span h1 h2 h3 h4 h5 h6 ul ol li dl dt dd table thead tbody tr td th pre code b i em strong br a section "
+    "p div span h1 h2 h3 h4 h5 h6 ul ol li dl dt dd table thead tbody tr td th pre code b i em strong br a "
+    "section "
     "article blockquote figure figcaption sub sup cite abbr hr body html main header small q".split()
 )
 MATHS = frozenset(
-    "math mrow mi mn mo mtext ms mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mtable mtr mtd "
-    "mlabeledtr mfenced mstyle mpadded mphantom menclose semantics annotation annotation-xml merror none".split()
+    "math mrow mi mn mo mtext ms mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mtable "
+    "mtr mtd "
+    "mlabeledtr mfenced mstyle mpadded mphantom menclose semantics annotation annotation-xml none".split()
 )
 SKIPPED = frozenset(
-    "metadata docinfo articleinfo bookinfo front back teiheader script style media image audio video flash iframe "
+    "metadata docinfo articleinfo bookinfo front back teiheader script style media image audio video flash "
+    "iframe "
     "object colspec spanspec index indexterm glossary ref-list bibliography footnote fn head-html nav".split()
 )
 """Elements whose text is about the document, or is no text."""
-ATTRIBUTES = ("display", "encoding", "alttext", "open", "close", "columnalign", "mathvariant", "linethickness", "lang",
-              "class", "rowspan", "colspan", "role", "type")  # fmt: skip
+ATTRIBUTES = frozenset(
+    "display encoding alttext open close columnalign mathvariant linethickness lang class rowspan colspan "
+    "role type".split()
+)
 VOID = frozenset(("br", "hr"))
 
 
@@ -103,7 +112,9 @@ class _Renamer:
             self.parts.append(html.escape(data, quote=False))
 
 
-INLINE = frozenset("span inline newline space cite cite-title foreign ph x tspan hi ref name persname date num".split())
+INLINE = frozenset(
+    "span inline newline space cite cite-title foreign ph x tspan hi ref name persname date num".split()
+)
 """Elements of other dialects that do not end a paragraph."""
 
 

@@ -32,7 +32,7 @@ HEADING_STYLE = re.compile(r"heading\s*(\d)|^(title)$", re.IGNORECASE)
 
 
 def epub_rows(shard: FileShard, options: ReadOptions) -> Rows:
-    """Yield a row for every chapter, in reading order; the member's name is in `meta`, offsets count its bytes."""
+    """Yield a row for every chapter, in reading order; its member is in `meta`, offsets are those in it."""
     archive = _archive(shard.path)
     for index, name in enumerate(_spine(archive)):
         yield guarded(partial(_chapter, archive, shard.path, name, options), shard.path, index)
@@ -63,7 +63,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _spine(archive: zipfile.ZipFile) -> list[str]:
-    """Return the chapters in reading order; all (X)HTML members where the package file is missing or broken."""
+    """Return the chapters in reading order; all (X)HTML members where the package file is broken."""
     pages = [name for name in archive.namelist() if name.lower().endswith((".xhtml", ".html", ".htm"))]
     try:
         found = ROOT_FILE.search(_member(archive, "META-INF/container.xml"))
@@ -125,7 +125,7 @@ def _word(path: str, options: ReadOptions) -> Document | Drop:
 
 
 class _WordReader:
-    """Turns WordprocessingML events into HTML: paragraphs, headings by style, list items, tables, formula text."""
+    """Turns WordprocessingML into HTML: paragraphs, headings by style, items, tables, text of formulas."""
 
     def __init__(self) -> None:
         """Start with nothing open."""
@@ -159,7 +159,9 @@ class _WordReader:
         local = name.rpartition(":")[2]
         if local == "p":
             inside = "".join(self.paragraph)
-            whole = f"<ul><li>{inside}</li></ul>" if self.tag == "li" else f"<{self.tag}>{inside}</{self.tag}>"
+            whole = (
+                f"<ul><li>{inside}</li></ul>" if self.tag == "li" else f"<{self.tag}>{inside}</{self.tag}>"
+            )
             self.parts.append(whole)
         elif local == "t":
             self.taking = False

@@ -68,7 +68,7 @@ class CurateVerb(StageVerb):
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")]
     """A file, a folder or an fsspec URL; or a recipe."""
-    more: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH")] = ()
+    more: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[PATH ...]")] = ()
     """Further files, folders and URLs."""
 
 

@@ -52,12 +52,14 @@ def _holds_data(node: Element, grid: list[list[str]], width: int) -> bool:
 
 def _grid(node: Element, read: Reader) -> list[list[str]]:
     """Return the cells row by row; a cell that spans rows or columns leaves the others empty."""
+    from turbohtml import Element as ElementClass
+
     grid: list[list[str]] = []
     below: dict[int, int] = {}
     for row in node.find_all("tr"):
         cells: list[str] = []
         for cell in row.children:
-            if getattr(cell, "tag", "") not in ("td", "th"):
+            if not isinstance(cell, ElementClass) or cell.tag not in ("td", "th"):
                 continue
             _skip_spanned(cells, below)
             column, wide, high = len(cells), _span(cell, "colspan"), _span(cell, "rowspan")
@@ -76,8 +78,8 @@ def _skip_spanned(cells: list[str], below: dict[int, int]) -> None:
         cells.append("")
 
 
-def _span(cell: object, name: str) -> int:
-    value = getattr(cell, "attr")(name) or "1"  # noqa: B009
+def _span(cell: Element, name: str) -> int:
+    value = cell.attr(name) or "1"
     return max(1, min(MAX_SPAN, int(value))) if value.isdecimal() and len(value) < 6 else 1
 
 

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from trivium.curate.readers.rows import MAX_DOCUMENT_BYTES, Unreadable
 from trivium.errors import DataError
@@ -116,7 +116,7 @@ def unpacked(path: str) -> Iterator[IO[bytes]]:
         else:
             # Python's own readers give what stands before a break, line by line.
             with gzip.open(handle) if codec == "gzip" else bz2.open(handle) as unzipped:
-                yield unzipped
+                yield cast("IO[bytes]", unzipped)
 
 
 class _Raw(io.RawIOBase):

@@ -102,6 +102,6 @@ def from_row(path: str, row: Any, start: int, end: int, options: ReadOptions) ->
     if not isinstance(text, str) or not text.strip():
         return drop(path, start, "no_text", f"no string under {options.text_field!r}")
     kind = str(fields["kind"]) if fields.get("kind") in KINDS else "web"
-    given = {name: str(fields.get(name) or "") for name in ("label", "language")}
+    given: dict[str, Any] = {name: str(fields.get(name) or "") for name in ("label", "language")}
     licence = str(fields.get("licence") or fields.get("license") or "")
     return document(path, kind, text.strip(), start, end, options, licence=licence, **given)

@@ -6,8 +6,8 @@ import random
 from pathlib import Path
 
 import pytest
-
 from tests.curate.made_files import MADE
+
 from trivium.cli import curate, main, run, verbs
 from trivium.curate.page import render
 from trivium.store.run import Run

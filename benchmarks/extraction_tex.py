@@ -23,6 +23,8 @@ SAME_SOURCE = (
     (re.compile(r"\\begin\{(array)\}(?:\[\w?\])?\{(?:[^{}]|\{[^{}]*\})*\}"), r"\\begin\1"),
     (re.compile(r"\\begin\{array\}\[\]"), r"\\beginarray"),
     (re.compile(r"(\\(?:begin|end)\{\w+)\*\}"), r"\1}"),
+    (re.compile(r"(\\begin\{\w+\}|\\(?:frame|mathmake|make)box)(?:\[[^\[\]]{0,30}\])+"), r"\1"),
+    (re.compile(r"\\\\\[[^\[\]]{0,30}\]"), ""),
     (re.compile(r"\\(le|ge|ne)(?![a-zA-Z])"), r"\\\1q"),
     (re.compile(r"'+"), lambda match: "^" + r"\prime" * len(match.group())),
     (re.compile(r"\\gets(?![a-zA-Z])"), r"\\leftarrow"),

@@ -223,6 +223,28 @@ class ChatVerb:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportVerb:
+    """Write a checkpoint for llama.cpp (GGUF) or vLLM, with a model card written from its run."""
+
+    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")] = DEFAULT_RUN
+    """Run folder (its last checkpoint) or a Hugging Face model folder, e.g. runs/pocket/10-sft/model."""
+    format: Annotated[Literal["gguf", "vllm"], tyro.conf.arg(metavar="FORMAT")] = "gguf"
+    """gguf: one file for llama.cpp and what is built on it; vllm: a folder that vLLM serves, checked."""
+    out: Folder = None
+    """Folder to write; exports/<run>-<stage>-<format> when not given."""
+    stage: StageName = None
+    """Take the checkpoint of this stage of the run instead."""
+    precision: Annotated[
+        Literal["f32", "f16", "bf16", "q8_0"] | None, tyro.conf.arg(metavar="P", help_behavior_hint="")
+    ] = None
+    """f32, f16, bf16, or q8_0 (gguf only); not given: f32 for gguf, as they are for vllm."""
+    licence: Annotated[str, tyro.conf.arg(metavar="ID")] = ""
+    """Licence of the weights for the card, e.g. apache-2.0."""
+    check: tyro.conf.FlagCreatePairsOff[bool] = False
+    """gguf: ask 24 prompts of both and compare token ids, greedy replies and the chat endpoint's replies."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DiffVerb:
     """Compare two runs or recipes: changed fields and changed results."""
 
@@ -284,6 +306,7 @@ VERBS: dict[str, type] = {
     "report": ReportVerb,
     "trace": TraceVerb,
     "chat": ChatVerb,
+    "export": ExportVerb,
     "diff": DiffVerb,
     "claims": ClaimsVerb,
     "doctor": DoctorVerb,

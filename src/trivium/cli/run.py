@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 HOME = Path(__file__).resolve().parents[3]
 """The checkout: recipes, tests and docs lie here."""
 
+SIZES = ("nano", "micro", "mini", "small", "base", "medium", "large", "xl", "xxl")
+"""Functions of recipes/ladder.py, smallest first."""
+
 STEPS: dict[type, tuple[str, ...]] = {
     verbs.CurateVerb: ("curate",),
     verbs.SynthesizeVerb: ("items", "synthesize"),
@@ -91,13 +94,19 @@ def load(name: str, settings: tuple[str, ...] = ()) -> Recipe:
 
 
 def recipe_path(name: str) -> Path:
-    """Find a recipe: a path as it stands, else a name in ./recipes or in the checkout's recipes."""
+    """Find a recipe: a path as it stands, else a name in ./recipes or in the checkout's recipes.
+
+    `ladder:mini` is the function mini of ladder.py; a size of the ladder needs no more than its own name.
+    """
     if "/" not in name and not Path(name).exists() and not name.endswith((".py", ".json")):
         known = {path.stem: path for folder in (HOME, Path()) for path in folder.glob("recipes/*.py")}
-        if name not in known:
+        if "ladder" in known:
+            known = {size: Path(f"{known['ladder']}:{size}") for size in SIZES} | known
+        stem, _, maker = name.partition(":")
+        if stem not in known:
             names = ", ".join(sorted(known))
             raise ConfigError(f"{name}: got no such recipe; expected a file, or one of: {names}.")
-        return known[name]
+        return Path(f"{known[stem]}:{maker}") if maker else known[stem]
     if not Path(name).exists() and (HOME / name).exists():
         return HOME / name
     return Path(name)

@@ -165,13 +165,17 @@ class PlanVerb:
     """Price a recipe: tokens, mixture, FLOPs, GPU-hours, memory, money. Runs nothing."""
 
     recipe: RecipeArg
-    """A recipe file, a run's recipe.json, or a name such as phi4."""
+    """A recipe file, a run's recipe.json, or a name such as phi4, mini or large."""
     settings: Settings = ()
     """Change one field, e.g. --set pretrain.tokens=1000000."""
     mfu: Annotated[float, tyro.conf.arg(metavar="SHARE")] = 0.4
     """Share of a GPU's peak that the run reaches; 0.33 to 0.46 are reported for dense models on H100s."""
     gpus: Count = None
     """GPUs that share model and optimizer; the recipe's pretrain.loop.ranks when not given."""
+    prices: Annotated[
+        tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="price", metavar="GPU=DOLLARS")
+    ] = ()
+    """Dollars an hour of one GPU, e.g. --price H100=2.20; what is assumed otherwise stands in the plan."""
     keys: tyro.conf.FlagCreatePairsOff[bool] = False
     """List every field that --set can change, with its value, and stop."""
 

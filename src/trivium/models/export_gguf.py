@@ -1,8 +1,8 @@
 """Write a Phi-3 checkpoint as one GGUF file that llama.cpp and what is built on it load.
 
 The token ids are those of `tokenizer.json`: the same merges, the pre-tokenizer under the name by which
-llama.cpp knows it, special tokens marked as control tokens. Architecture `phi3`, whose joined projections are kept as they
-are (llama.cpp, src/models/phi3.cpp).
+llama.cpp knows it, special tokens marked as control tokens. Architecture `phi3`, whose joined projections are
+kept as they are (llama.cpp, src/models/phi3.cpp).
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     ./trivium plan large --gpus 64 --price H100=2.20
     ./trivium run nano             # a day's work for a laptop; pocket is the quick one
 
-Learning rate, batch and tokens follow from the shape (trivium.models.ladder); everything else is phi-4's or the
-default. Sizes that a laptop cannot feed name folders that you would have to bring.
+Learning rate, batch and tokens follow from the shape (trivium.models.ladder); everything else is phi-4's or
+the default. Sizes that a laptop cannot feed name folders that you would have to bring.
 """
 
 from __future__ import annotations

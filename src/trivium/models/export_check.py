@@ -70,10 +70,10 @@ def compare(
         server = _server(file, context, Path(folder) / "check.sock")
         for prompt in prompts:
             turns = [{"role": "user", "content": prompt}]
-            encoded = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)
+            encoded: Any = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)
             ids = list(encoded["input_ids"])
             room = min(max_tokens, context - len(ids) - 1)
-            said = _whole(tokenizer.decode(_greedy(model, ids, room), skip_special_tokens=True))
+            said = _whole(str(tokenizer.decode(_greedy(model, ids, room), skip_special_tokens=True)))
             reply = _completion(server, ids, room)
             chat, prompt_tokens, known = _chat(server, turns, room)
             # The slot still holds the ids we gave; all but the last are found again if they are the same.

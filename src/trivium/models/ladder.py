@@ -1,9 +1,9 @@
 """From a shape to the settings that train it: tokens, batch, learning rate. Needs no torch.
 
 The two power laws are those of DeepSeek LLM (arXiv:2401.02954, equation 1), fitted there with AdamW. At both
-ends of our ladder they come near what is known: for phi-4's 13.6B inner weights and 10T tokens they say 3.2e-4
-and 20M tokens a step, where the report has 3e-4 and 23.6M (section 3); for a million weights 5.6e-3, where
-pocket was tuned to 6e-3.
+ends of our ladder they come near what is known: for phi-4's 13.6B inner weights and 10T tokens they say
+3.2e-4 and 20M tokens a step, where the report has 3e-4 and 23.6M (section 3); for a million weights 5.6e-3,
+where pocket was tuned to 6e-3.
 """
 
 from __future__ import annotations

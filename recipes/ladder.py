@@ -50,9 +50,15 @@ def rung(name: str) -> Recipe:
         rows=law.rows,
         row_tokens=model.context,
         micro_tokens=max(MICRO_TOKENS, model.context),
+        sharding="fsdp" if large else "none",
+        recompute=large,
     )
     longer = LoopConfig(
-        rows=max(1, law.rows // 4), row_tokens=4 * model.context, micro_tokens=4 * model.context
+        rows=max(1, law.rows // 4),
+        row_tokens=4 * model.context,
+        micro_tokens=4 * model.context,
+        sharding=loop.sharding,
+        recompute=large,
     )
     return Recipe(
         name=name,

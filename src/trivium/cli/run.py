@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trivium.cli import verbs
-from trivium.errors import ConfigError, DataError, ResourceError
+from trivium.errors import ConfigError, DataError, ResourceError, TriviumError
 
 if TYPE_CHECKING:
     from trivium.recipe import Recipe
@@ -129,10 +129,18 @@ def run_folder(recipe: Recipe, out: str | None) -> Path:
 def walk(recipe: Recipe, folder: Path, start: str | None, stop: str | None, workers: int | None) -> int:
     """Run the stages and print what to look at next."""
     from trivium import pipeline
+    from trivium.models import runtime
 
     if workers is not None and workers < 1:
         raise ConfigError(f"--workers: got {workers}; expected 1 or more.")
-    run = pipeline.run(recipe, folder, start=start, stop=stop, workers=workers)
+    if runtime.torchrun_rank():
+        return runtime.serve_ranks()
+    try:
+        run = pipeline.run(recipe, folder, start=start, stop=stop, workers=workers)
+    except (TriviumError, KeyboardInterrupt):
+        runtime.release_ranks()
+        raise
+    runtime.release_ranks()
     print(f"run     {run.path}")
     if (page := report_page(run.path)) is not None:
         print(f"report  {page}")

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -122,7 +121,7 @@ def test_torchrun_starts_again_after_the_death_of_a_rank(job: Job, tmp_path: Pat
     done = subprocess.run(words, capture_output=True, text=True, timeout=600, env={**os.environ})
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "died").exists()
-    assert re.search(r"restart", done.stderr, re.IGNORECASE)
+    assert "exitcode: -9" in done.stderr
     history = pickle.loads((tmp_path / "history.pickle").read_bytes())
     torch.testing.assert_close(mean_losses(history), mean_losses(undisturbed), rtol=0, atol=1e-5)
     steps = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]

@@ -43,6 +43,7 @@ def test_any_number_of_ranks_trains_on_the_same_rows_to_the_same_loss(
     torch.testing.assert_close(mean_losses(alone), mean_losses(together), rtol=0, atol=1e-5)
     torch.testing.assert_close(alone.norm_S, together.norm_S, rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(weights(whole), weights(cut), rtol=1e-3, atol=2e-4)
+    assert whole.config.to_dict() == cut.config.to_dict()
 
 
 def test_a_run_goes_on_from_its_checkpoint_with_another_number_of_ranks(job: Job, tmp_path: Path) -> None:

@@ -176,7 +176,6 @@ def cut(model: PreTrainedModel, mesh: Any, *, recompute: bool) -> PreTrainedMode
     policy = MixedPrecisionPolicy(
         param_dtype=torch.bfloat16 if on_gpu else None, reduce_dtype=torch.float32 if on_gpu else None
     )
-    model.config.use_cache = False
     if recompute:
         keep_layer_inputs(model)
     body: Any = model.get_decoder()

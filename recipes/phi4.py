@@ -43,6 +43,9 @@ BASE = LoopConfig(
     rows=5760,  # section 3: global batch
     row_tokens=4096,
     ranks=GPUS,
+    sharding="fsdp",
+    recompute=True,
+    attention="flash_attention_2",
 )
 
 TABLE_7 = {
@@ -67,7 +70,9 @@ def recipe() -> Recipe:
     # The 4K stage's RoPE base is not disclosed; 10,000 is Phi-3's.
     model = replace(LADDER["phi-4"], context=4096, rope_theta=10_000.0)
     # Not disclosed: batch and weight decay of the preference rounds, and their learning rate.
-    preferences = replace(BASE, learning_rate=5e-7, weight_decay=0.0, rows=128, row_tokens=16_384, ranks=128)
+    preferences = replace(
+        BASE, learning_rate=5e-7, weight_decay=0.0, rows=128, row_tokens=16_384, ranks=128, sharding="none"
+    )
     return Recipe(
         name="phi4",
         stages=tuple(stage.name for stage in STAGES if stage.name != "export"),

@@ -75,18 +75,28 @@ class Recipe:
 def load(path: Path | str) -> Recipe:
     """Read a recipe from a Python file with a `recipe()` function, or from a run's recipe.json.
 
+    Args:
+        path: The file; `FILE.py:NAME` takes its function NAME instead of `recipe`.
+
     Raises:
-        ConfigError: The file is missing, has no `recipe()` function, or is not a recipe.
+        ConfigError: The file is missing, has no such function, or is not a recipe.
     """
-    file = Path(path)
+    stem, _, maker = str(path).partition(".py:")
+    if maker:
+        return _load_python(_existing(Path(f"{stem}.py")), maker)
+    found = _existing(Path(path))
+    if found.is_dir():
+        found = found / "recipe.json"
+    if found.suffix == ".json":
+        return from_dict(Recipe, files.read_json(found), str(found))
+    return _load_python(found, "recipe")
+
+
+def _existing(file: Path) -> Path:
     if not file.exists():
         near = _neighbours(file)
-        raise ConfigError(f"{path}: got no such recipe; expected a .py file or a recipe.json{near}.")
-    if file.is_dir():
-        file = file / "recipe.json"
-    if file.suffix == ".json":
-        return from_dict(Recipe, files.read_json(file), str(file))
-    return _load_python(file)
+        raise ConfigError(f"{file}: got no such recipe; expected a .py file or a recipe.json{near}.")
+    return file
 
 
 def load_with(path: Path | str, settings: Sequence[str]) -> Recipe:
@@ -115,7 +125,7 @@ def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     return recipe
 
 
-def _load_python(file: Path) -> Recipe:
+def _load_python(file: Path, name: str) -> Recipe:
     spec = importlib.util.spec_from_file_location(f"recipe_{file.stem}", file)
     if spec is None or spec.loader is None:
         raise ConfigError(f"{file}: got a file Python cannot load; expected a .py recipe.")
@@ -126,12 +136,12 @@ def _load_python(file: Path) -> Recipe:
         raise ConfigError(
             f"{file}: got {type(error).__name__}: {error}; expected a loadable recipe."
         ) from error
-    maker = getattr(module, "recipe", None)
+    maker = getattr(module, name, None)
     if not callable(maker):
-        raise ConfigError(f"{file}: got no function recipe(); expected one that returns a trivium Recipe.")
+        raise ConfigError(f"{file}: got no function {name}(); expected one that returns a trivium Recipe.")
     made = maker()
     if not isinstance(made, Recipe):
-        raise ConfigError(f"{file}: recipe() got {type(made).__name__}; expected a trivium.recipe.Recipe.")
+        raise ConfigError(f"{file}: {name}() got {type(made).__name__}; expected a trivium.recipe.Recipe.")
     return made
 
 

@@ -66,6 +66,26 @@ def test_wrong_options_are_one_sentence(words, capsys):
     assert capsys.readouterr().err.startswith("error: ")
 
 
+def test_a_price_of_ones_own_changes_the_money_and_nothing_else(capsys):
+    def money(out: str, gpu: str) -> str:
+        return re.search(rf"{gpu}.* (\S+) at", out)[1]
+
+    assumed, ours = printed(capsys, "large"), printed(capsys, "large", "--price", "h100=1.50")
+    assert money(assumed, "A100 80GB") == money(ours, "A100 80GB")
+    assert float(money(ours, "H100 SXM")) == pytest.approx(float(money(assumed, "H100 SXM")) / 2, rel=0.01)
+    assert "at 1.50/h" in ours and "at 1.50/h" not in assumed
+
+
+@pytest.mark.parametrize("price", ["H100", "H100=cheap", "H100=-1", "Z80=1"])
+def test_a_wrong_price_is_one_sentence(price, capsys):
+    assert main.main(["plan", "large", "--price", price]) == 2
+    assert "expected GPU=DOLLARS with one of: L40S, A100" in capsys.readouterr().err
+
+
+def test_a_small_size_is_priced_in_processor_time(capsys):
+    assert re.search(r"\d+ minutes of one processor core and \d+ MiB", printed(capsys, "nano"))
+
+
 @pytest.mark.parametrize("path", sorted((HOME / "recipes").glob("*.py")), ids=lambda path: path.stem)
 def test_every_recipe_can_be_priced_and_its_keys_can_be_set(path, capsys):
     assert "parameters" in printed(capsys, str(path))

@@ -103,9 +103,10 @@ def test_smaller_micro_batches_give_the_same_training(job: Job, tmp_path: Path) 
     torch.testing.assert_close(weights(one), weights(many), rtol=1e-3, atol=2e-4)
 
 
-def test_two_ranks_lose_the_same_as_one_and_the_same_bits_each_time(job: Job, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ranks", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_many_ranks_lose_the_same_as_one(ranks: int, job: Job, tmp_path: Path) -> None:
     one, alone = train_afresh(job, tmp_path / "a")
-    two, together = train_afresh(job, tmp_path / "b", ranks=2)
+    two, together = train_afresh(job, tmp_path / "b", ranks=ranks)
     assert torch.equal(alone.stats_SG2[:, :, 1], together.stats_SG2[:, :, 1])
     loss = [h.stats_SG2[:, :, 0].sum(1) / h.stats_SG2[:, :, 1].sum(1) for h in (alone, together)]
     torch.testing.assert_close(loss[0], loss[1], rtol=0, atol=1e-5)

@@ -27,6 +27,7 @@ WORK: dict[type, str] = {
     verbs.ReportVerb: "run:report",
     verbs.TraceVerb: "trace:trace",
     verbs.ChatVerb: "chat:chat",
+    verbs.ExportVerb: "export:export",
     verbs.DiffVerb: "diff:diff",
     verbs.ClaimsVerb: "claims:claims",
     verbs.DoctorVerb: "doctor:doctor",

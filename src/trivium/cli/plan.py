@@ -11,7 +11,7 @@ from trivium.cli.verbs import PlanVerb
 from trivium.config import field_keys
 from trivium.errors import ConfigError
 from trivium.models import cost
-from trivium.models.cost import GPUS, REFERENCE, Phase
+from trivium.models.cost import GPUS, REFERENCE, Gpu, Phase
 from trivium.models.phi import ModelConfig, count_parameters
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ DPO_PASSES = 4 / 3
 """A preference token: forward and backward in the policy (three units), forward in the reference (one)."""
 
 HOW_IT_IS_COUNTED = """FLOPs: 6 a weight and token, plus causal attention. Memory: fully sharded state (fp32
-weights, gradients, Adam), layers recomputed, one sequence at a time. Hourly prices are assumptions."""
+weights, gradients, Adam), layers recomputed, one sequence at a time. Peaks: the makers' data sheets, bf16
+without sparsity. Hourly prices are assumptions; --price changes them."""
 SMALLEST_HOURS = 0.1
 """A run below this is not priced."""
 
@@ -37,13 +38,32 @@ def plan(command: PlanVerb) -> int:
     gpus = recipe.pretrain.loop.ranks if command.gpus is None else command.gpus
     if gpus < 1:
         raise ConfigError(f"--gpus: got {gpus}; expected 1 or more.")
+    priced = with_prices(command.prices)
     model, phases = recipe.pretrain.model, phases_of(recipe)
     show_model(recipe.name, model)
     show_mixture(recipe)
     show_phases(model, phases, command.mfu)
     show_pairs(recipe)
-    show_price(recipe, phases, command.mfu, gpus)
+    show_price(recipe, phases, command.mfu, gpus, priced)
     return 0
+
+
+def with_prices(settings: tuple[str, ...]) -> list[Gpu]:
+    """Return the GPUs we know with the prices of the command line, e.g. H100=2.20."""
+    found = list(GPUS)
+    for setting in settings:
+        name, _, dollars = setting.partition("=")
+        known = {gpu.name.split()[0].lower(): number for number, gpu in enumerate(found)}
+        number = known.get(name.strip().split(" ")[0].lower())
+        try:
+            price = float(dollars)
+        except ValueError:
+            price = -1.0
+        if number is None or price < 0:
+            names = ", ".join(gpu.name.split()[0] for gpu in GPUS)
+            raise ConfigError(f"--price {setting}: expected GPU=DOLLARS with one of: {names}.")
+        found[number] = dataclasses.replace(found[number], dollars_per_hour=price)
+    return found
 
 
 def show_keys(recipe: Recipe) -> int:
@@ -167,19 +187,24 @@ def show_pairs(recipe: Recipe) -> None:
         show_table(("round", "kind", "pairs", "share"), rows, numbers=("pairs", "share"))
 
 
-def show_price(recipe: Recipe, phases: list[Phase], mfu: float, gpus: int) -> None:
+def show_price(recipe: Recipe, phases: list[Phase], mfu: float, gpus: int, priced: list[Gpu]) -> None:
     """Print hours, days, memory and money for every kind of GPU we know."""
     model = recipe.pretrain.model
     flops = sum(cost.phase_flops(model, one) for one in phases)
-    if cost.gpu_hours(flops, REFERENCE, mfu) < SMALLEST_HOURS:
-        say(f"\n{flops:.2e} FLOPs in all: a matter of minutes on a processor, too little to price on GPUs.")
-        return
     longest = max(one.context for one in phases)
+    need_alone = cost.memory_per_gpu(model, 1, longest) / 2**30
+    if cost.gpu_hours(flops, REFERENCE, mfu) < SMALLEST_HOURS:
+        hours = flops / cost.CPU_CORE_FLOPS / 3600
+        say(
+            f"\n{flops:.2e} FLOPs in all: {core_time(hours)} of one processor core and "
+            f"{need_alone * 1024:,.0f} MiB; too little to price on GPUs."
+        )
+        return
     need = cost.memory_per_gpu(model, gpus, longest) / 2**30
     say(f"\nPrice of {flops:.2e} FLOPs at {mfu:.0%} of peak, on {gpus:,} GPUs", style="bold")
     headers = ("GPU", "GPU-hours", "days", "memory a GPU", "fits", "dollars")
     rows = []
-    for gpu in GPUS:
+    for gpu in priced:
         hours = cost.gpu_hours(flops, gpu, mfu)
         fits = "yes" if need < gpu.memory_gib else "no"
         money = f"{big(hours * gpu.dollars_per_hour)} at {gpu.dollars_per_hour:.2f}/h"
@@ -198,6 +223,11 @@ def show_reported(recipe: Recipe, flops: float) -> None:
         mfu = flops / (reported * 3600 * REFERENCE.peak_flops)
         hours = f"{reported:,.0f} {REFERENCE.name} hours"
         say(f"Reported: {hours} ({recipe.expected.reported_by}), which is {mfu:.0%} of peak.")
+
+
+def core_time(hours: float) -> str:
+    """Write hours of a processor core, in minutes where that is shorter."""
+    return f"{max(1, round(hours * 60))} minutes" if hours < 2 else f"{hours:,.0f} hours"
 
 
 def hours_text(hours: float) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trivium.cli import verbs
-from trivium.errors import ConfigError, DataError, ResourceError
+from trivium.errors import ConfigError, DataError, ResourceError, TriviumError
 
 if TYPE_CHECKING:
     from trivium.recipe import Recipe
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 HOME = Path(__file__).resolve().parents[3]
 """The checkout: recipes, tests and docs lie here."""
+
+SIZES = ("nano", "micro", "mini", "small", "base", "medium", "large", "xl", "xxl")
+"""Functions of recipes/ladder.py, smallest first."""
 
 STEPS: dict[type, tuple[str, ...]] = {
     verbs.CurateVerb: ("curate",),
@@ -91,13 +94,19 @@ def load(name: str, settings: tuple[str, ...] = ()) -> Recipe:
 
 
 def recipe_path(name: str) -> Path:
-    """Find a recipe: a path as it stands, else a name in ./recipes or in the checkout's recipes."""
+    """Find a recipe: a path as it stands, else a name in ./recipes or in the checkout's recipes.
+
+    `ladder:mini` is the function mini of ladder.py; a size of the ladder needs no more than its own name.
+    """
     if "/" not in name and not Path(name).exists() and not name.endswith((".py", ".json")):
         known = {path.stem: path for folder in (HOME, Path()) for path in folder.glob("recipes/*.py")}
-        if name not in known:
+        if "ladder" in known:
+            known = {size: Path(f"{known['ladder']}:{size}") for size in SIZES} | known
+        stem, _, maker = name.partition(":")
+        if stem not in known:
             names = ", ".join(sorted(known))
             raise ConfigError(f"{name}: got no such recipe; expected a file, or one of: {names}.")
-        return known[name]
+        return Path(f"{known[stem]}:{maker}") if maker else known[stem]
     if not Path(name).exists() and (HOME / name).exists():
         return HOME / name
     return Path(name)
@@ -120,10 +129,18 @@ def run_folder(recipe: Recipe, out: str | None) -> Path:
 def walk(recipe: Recipe, folder: Path, start: str | None, stop: str | None, workers: int | None) -> int:
     """Run the stages and print what to look at next."""
     from trivium import pipeline
+    from trivium.models import runtime
 
     if workers is not None and workers < 1:
         raise ConfigError(f"--workers: got {workers}; expected 1 or more.")
-    run = pipeline.run(recipe, folder, start=start, stop=stop, workers=workers)
+    if runtime.torchrun_rank():
+        return runtime.serve_ranks()
+    try:
+        run = pipeline.run(recipe, folder, start=start, stop=stop, workers=workers)
+    except (TriviumError, KeyboardInterrupt):
+        runtime.release_ranks()
+        raise
+    runtime.release_ranks()
     print(f"run     {run.path}")
     if (page := report_page(run.path)) is not None:
         print(f"report  {page}")

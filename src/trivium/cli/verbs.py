@@ -173,13 +173,17 @@ class PlanVerb:
     """Price a recipe: tokens, mixture, FLOPs, GPU-hours, memory, money. Runs nothing."""
 
     recipe: RecipeArg
-    """A recipe file, a run's recipe.json, or a name such as phi4."""
+    """A recipe file, a run's recipe.json, or a name such as phi4, mini or large."""
     settings: Settings = ()
     """Change one field, e.g. --set pretrain.tokens=1000000."""
     mfu: Annotated[float, tyro.conf.arg(metavar="SHARE")] = 0.4
     """Share of a GPU's peak that the run reaches; 0.33 to 0.46 are reported for dense models on H100s."""
     gpus: Count = None
     """GPUs that share model and optimizer; the recipe's pretrain.loop.ranks when not given."""
+    prices: Annotated[
+        tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="price", metavar="GPU=DOLLARS")
+    ] = ()
+    """Dollars an hour of one GPU, e.g. --price H100=2.20; what is assumed otherwise stands in the plan."""
     keys: tyro.conf.FlagCreatePairsOff[bool] = False
     """List every field that --set can change, with its value, and stop."""
 
@@ -228,6 +232,28 @@ class ChatVerb:
     """Seed of drawn replies."""
     max_tokens: Annotated[int, tyro.conf.arg(metavar="N")] = 256
     """Longest reply, in tokens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportVerb:
+    """Write a checkpoint for llama.cpp (GGUF) or vLLM, with a model card written from its run."""
+
+    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")] = DEFAULT_RUN
+    """Run folder (its last checkpoint) or a Hugging Face model folder, e.g. runs/pocket/10-sft/model."""
+    format: Annotated[Literal["gguf", "vllm"], tyro.conf.arg(metavar="FORMAT")] = "gguf"
+    """gguf: one file for llama.cpp and what is built on it; vllm: a folder that vLLM serves, checked."""
+    out: Folder = None
+    """Folder to write; exports/<run>-<stage>-<format> when not given."""
+    stage: StageName = None
+    """Take the checkpoint of this stage of the run instead."""
+    precision: Annotated[
+        Literal["f32", "f16", "bf16", "q8_0"] | None, tyro.conf.arg(metavar="P", help_behavior_hint="")
+    ] = None
+    """f32, f16, bf16, or q8_0 (gguf only); not given: f32 for gguf, as they are for vllm."""
+    licence: Annotated[str, tyro.conf.arg(metavar="ID")] = ""
+    """Licence of the weights for the card, e.g. apache-2.0."""
+    check: tyro.conf.FlagCreatePairsOff[bool] = False
+    """gguf: ask 24 prompts of both and compare token ids, greedy replies and the chat endpoint's replies."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,6 +318,7 @@ VERBS: dict[str, type] = {
     "report": ReportVerb,
     "trace": TraceVerb,
     "chat": ChatVerb,
+    "export": ExportVerb,
     "diff": DiffVerb,
     "claims": ClaimsVerb,
     "doctor": DoctorVerb,

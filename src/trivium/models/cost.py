@@ -32,6 +32,9 @@ class Gpu:
 
 
 GPUS = (
+    # Peaks and memory: the data sheets "NVIDIA L40S", "NVIDIA A100", "NVIDIA H100", "NVIDIA H200" and "NVIDIA
+    # DGX B200" (an eighth of it), without sparsity. Prices: ours, for rent; `plan --price` changes them.
+    Gpu(name="L40S", peak_flops=362e12, memory_gib=48, dollars_per_hour=0.9),
     Gpu(name="A100 80GB", peak_flops=312e12, memory_gib=80, dollars_per_hour=1.8),
     Gpu(name="H100 SXM", peak_flops=989e12, memory_gib=80, dollars_per_hour=3.0),
     Gpu(name="H200 SXM", peak_flops=989e12, memory_gib=141, dollars_per_hour=3.8),
@@ -39,7 +42,10 @@ GPUS = (
 )
 
 
-REFERENCE = GPUS[1]
+CPU_CORE_FLOPS = 4.7e10
+"""What one processor core does in training, FLOP/s: measured on pocket's pretraining (2 ranks, fp32)."""
+
+REFERENCE = next(gpu for gpu in GPUS if gpu.name == "H100 SXM")
 """The GPU whose hours a phase is given in; phi-4 was trained on it."""
 
 

@@ -86,13 +86,21 @@ PHI4_SPECIAL = SpecialIds(endoftext=100257, im_start=100264, im_end=100265, im_s
 """phi-4 as corrected after release: padding is a token of its own (dummy_87), never the end."""
 
 LADDER = {
-    # Phi-4's proportions (ffn = 3.5 x hidden, depth and grouped queries growing with size), heads of 64
-    # because inference servers accept them; phi-4 itself: config.json of microsoft/phi-4.
+    # Phi-4's proportions (ffn = 3.5 x hidden, depth and grouped queries growing with size), heads of 64, from
+    # large on of 128, because inference servers accept them; phi-4 itself: config.json of microsoft/phi-4.
     "nano": ModelConfig(hidden=128, layers=4, heads=2, kv_heads=1, ffn=448, vocab=1024),
     "micro": ModelConfig(hidden=192, layers=6, heads=3, kv_heads=1, ffn=672, vocab=2048, context=512),
     "mini": ModelConfig(hidden=256, layers=8, heads=4, kv_heads=2, ffn=896, vocab=4096, context=512),
     "small": ModelConfig(hidden=512, layers=8, heads=8, kv_heads=2, ffn=1792, vocab=8192, context=1024),
     "base": ModelConfig(hidden=768, layers=12, heads=12, kv_heads=4, ffn=2688, vocab=32_768, context=2048),
+    "medium": ModelConfig(hidden=1024, layers=24, heads=16, kv_heads=4, ffn=3584, vocab=32_768, context=4096),
+    "large": ModelConfig(hidden=2048, layers=24, heads=16, kv_heads=4, ffn=7168, vocab=100_352, context=4096),
+    "xl": ModelConfig(
+        hidden=3072, layers=32, heads=24, kv_heads=6, ffn=10_752, vocab=100_352, context=4096, tied=False
+    ),
+    "xxl": ModelConfig(
+        hidden=4096, layers=32, heads=32, kv_heads=8, ffn=14_336, vocab=100_352, context=4096, tied=False
+    ),
     "phi-4": ModelConfig(
         hidden=5120,
         layers=40,

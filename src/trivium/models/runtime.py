@@ -7,6 +7,7 @@ by an order of magnitude, and glibc's default allocator spends half of a trainin
 from __future__ import annotations
 
 import ctypes
+import datetime
 import multiprocessing
 import os
 import signal
@@ -96,17 +97,26 @@ def die_with_parent(parent: int) -> None:
             os._exit(1)  # the parent died before the call above
 
 
-def run_ranks(function: Callable[..., Any], ranks: int, rendezvous: Path, args: Sequence[Any] = ()) -> Any:
+def run_ranks(
+    function: Callable[..., Any],
+    ranks: int,
+    rendezvous: Path,
+    args: Sequence[Any] = (),
+    *,
+    group: bool = False,
+) -> Any:
     """Call `function(rank, *args)` in `ranks` processes that can talk through torch.distributed.
 
     Rank 0 is the calling process, so it may show progress; the others are spawned with one thread each and
-    die with it. With one rank nothing is spawned and no process group is made.
+    die with it. With one rank nothing is spawned and, unless `group` says so, no process group is made. Under
+    torchrun the processes are there already (`serve_ranks`), and their number is torchrun's.
 
     Args:
         function: A module-level function; the same on every rank.
         ranks: Number of processes.
         rendezvous: A path on a local disk; the file is made and removed here.
         args: Picklable arguments.
+        group: Make a process group for one rank too.
 
     Returns:
         What rank 0 returned.
@@ -115,7 +125,9 @@ def run_ranks(function: Callable[..., Any], ranks: int, rendezvous: Path, args: 
         ResourceError: Another rank failed or was killed.
     """
     settle()
-    if ranks == 1:
+    if under_torchrun():
+        return _run_with_torchrun(function, args)
+    if ranks == 1 and not group:
         return function(0, *args)
     rendezvous.unlink(missing_ok=True)
     context = multiprocessing.get_context("spawn")
@@ -135,6 +147,79 @@ def run_ranks(function: Callable[..., Any], ranks: int, rendezvous: Path, args: 
     finally:
         _stop(others)
         rendezvous.unlink(missing_ok=True)
+
+
+def under_torchrun() -> bool:
+    """Whether torchrun (or a launcher that sets the same variables) started this process."""
+    return {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys()
+
+
+def torchrun_rank() -> int:
+    """Rank that torchrun gave this process; 0 without it."""
+    return int(os.environ["RANK"]) if under_torchrun() else 0
+
+
+def rank_device() -> torch.device:
+    """This rank's own GPU under torchrun where there are GPUs, else the CPU."""
+    import torch
+
+    if under_torchrun() and torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cpu")
+
+
+def serve_ranks() -> int:
+    """Under torchrun, on every rank but 0: take part in what rank 0 runs until it ends; the exit code."""
+    import torch.distributed as dist
+
+    settle()
+    _join_torchrun()
+    while True:
+        box: list[Any] = [None]
+        dist.broadcast_object_list(box, src=0)
+        if box[0] is None:
+            dist.destroy_process_group()
+            return 0
+        function, args = box[0]
+        try:
+            function(dist.get_rank(), *args)
+        except TriviumError:
+            continue  # every rank meets the same error; rank 0 tells it
+
+
+def release_ranks() -> None:
+    """Under torchrun, on rank 0: let the others end; does nothing elsewhere."""
+    import torch.distributed as dist
+
+    if under_torchrun():
+        _join_torchrun()
+        dist.broadcast_object_list([None], src=0)
+        dist.destroy_process_group()
+
+
+def _run_with_torchrun(function: Callable[..., Any], args: Sequence[Any]) -> Any:
+    import torch.distributed as dist
+
+    _join_torchrun()
+    dist.broadcast_object_list([(function, args)], src=0)
+    return function(0, *args)
+
+
+def _join_torchrun() -> None:
+    import torch
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        return
+    device = rank_device()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    timeout = datetime.timedelta(days=7)  # rank 0 may be busy with other stages for long before it trains
+    store, rank, ranks = next(dist.rendezvous("env://", timeout=timeout))
+    # torchrun keeps its store over a restart, and in it the addresses of processes that are dead.
+    store = dist.PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=ranks, timeout=timeout)
 
 
 def rank_and_ranks() -> tuple[int, int]:

@@ -25,12 +25,14 @@ def save(
     parameters: dict[str, Tensor],
     optimizers: list[torch.optim.Optimizer],
     history: History,
+    average: dict[str, Tensor],
 ) -> None:
     """Write the state after `step` steps; a kill at any moment leaves this checkpoint or the one before."""
     from safetensors.torch import save_file
 
     tensors = {f"weight:{name}": weight.detach() for name, weight in parameters.items()}
     tensors |= {f"optimizer:{name}": value for name, value in state_tensors(optimizers, parameters).items()}
+    tensors |= {f"average:{name}": value for name, value in average.items()}
     tensors |= {f"history:{name}": getattr(history, name) for name in _HISTORY}
     files.write_atomic(folder / FILE, lambda target: save_file(tensors, target, {"step": str(step)}))
 
@@ -40,6 +42,7 @@ def resume(
     parameters: dict[str, Tensor],
     optimizers: list[torch.optim.Optimizer],
     history: History,
+    average: dict[str, Tensor],
 ) -> int:
     """Load the state that lies in a folder, in place.
 
@@ -56,7 +59,7 @@ def resume(
     with safe_open(folder / FILE, framework="pt") as file:
         step = int(file.metadata()["step"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    kinds = {kind: _of_kind(tensors, kind) for kind in ("weight", "optimizer", "history")}
+    kinds = {kind: _of_kind(tensors, kind) for kind in ("weight", "optimizer", "history", "average")}
     if {n: t.shape for n, t in kinds["weight"].items()} != {n: p.shape for n, p in parameters.items()}:
         raise DataError(f"{folder / FILE}: got weights of another model; delete it and run again.")
     with torch.no_grad():
@@ -64,6 +67,8 @@ def resume(
             weight.copy_(kinds["weight"][name])
         for name in _HISTORY:
             getattr(history, name).copy_(kinds["history"][name])
+        for name, slow in average.items():
+            slow.copy_(kinds["average"][name])
     restore_state(optimizers, parameters, kinds["optimizer"])
     return step
 

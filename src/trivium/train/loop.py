@@ -7,9 +7,10 @@ bits as one that was not.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,10 +21,11 @@ from trivium.errors import ResourceError
 from trivium.models import runtime
 from trivium.models.load import load_model
 from trivium.store.progress import Progress, SilentProgress, make_progress
-from trivium.train import checkpoint
-from trivium.train.optimizers import FlatGradient, freeze, make_optimizers, set_lr, trainable
-from trivium.train.schedule import lr_factor
+from trivium.train import trackers
+from trivium.train.engine import Engine, WholeModel
+from trivium.train.schedule import lr_factor, weight_decay_factor
 from trivium.train.settings import LoopConfig
+from trivium.train.trackers import Tracker
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -101,26 +103,36 @@ class Job:
 def run_job(job: Job) -> tuple[PreTrainedModel, History]:
     """Train with as many ranks as the configuration says; returns the model and what happened."""
     job.scratch.mkdir(parents=True, exist_ok=True)
-    return runtime.run_ranks(_run_rank, job.config.ranks, job.scratch / "rendezvous", (job,))
+    group = job.config.sharding == "fsdp"
+    return runtime.run_ranks(_run_rank, job.config.ranks, job.scratch / "rendezvous", (job,), group=group)
 
 
-def _run_rank(rank: int, job: Job) -> tuple[PreTrainedModel, History]:
-    model = load_model(job.model).train()
+def _run_rank(rank: int, job: Job) -> tuple[PreTrainedModel | None, History]:
+    sharded = job.config.sharding == "fsdp"
+    model = load_model(job.model, attention=job.config.attention if sharded else "eager").train()
     objective = job.objective()
-    history = train(model, objective, job.config, job.scratch, rank=rank, label=job.label)
-    return model.eval(), history
+    log = job.scratch.parent / trackers.FILE if rank == 0 else None
+    engine = make_engine(model, objective, job.config, job.scratch, rank)
+    history = train_with(engine, objective, job.config, rank=rank, label=job.label, log=log)
+    trained = engine.finish()
+    return (None if trained is None else trained.eval()), history
+
+
+def make_engine(
+    model: PreTrainedModel, objective: Objective, config: LoopConfig, scratch: Path, rank: int
+) -> Engine:
+    """The engine that the configuration asks for."""
+    if config.sharding == "fsdp":
+        from trivium.train.sharded import ShardedModel
+
+        return ShardedModel(model, objective, config, scratch)
+    return WholeModel(model, objective, config, scratch, rank)
 
 
 def train(
-    model: PreTrainedModel,
-    objective: Objective,
-    config: LoopConfig,
-    scratch: Path,
-    *,
-    rank: int = 0,
-    label: str = "train",
+    model: PreTrainedModel, objective: Objective, config: LoopConfig, scratch: Path, *, rank: int = 0
 ) -> History:
-    """Train in place.
+    """Train a whole model in place.
 
     Args:
         model: Starts with the weights to train from; ends with the trained ones.
@@ -128,59 +140,79 @@ def train(
         config: How.
         scratch: Folder for checkpoints; one that lies there is continued.
         rank: Number of this process; rank 0 writes checkpoints and shows progress.
-        label: Text of the progress bar.
 
     Raises:
         ResourceError: Too many steps in a row gave no usable gradient.
     """
-    freeze(model, config.frozen)
-    parameters = trainable(model)
-    optimizers = make_optimizers(parameters, config)
-    flat = FlatGradient(parameters, extra=2 * len(objective.groups))
-    history = History.empty(objective.num_steps, len(objective.groups))
-    start = checkpoint.resume(scratch, parameters, optimizers, history)
-    sizes = [objective.step_size(step) for step in range(objective.num_steps)]
-    with _progress(label, sum(sizes), objective.unit, rank) as bar:
-        bar.advance(sum(sizes[:start]))
-        for step in range(start, objective.num_steps):
-            _gradient(model, objective, flat, step, rank, config.ranks)
-            _update(flat, optimizers, history, step, config)
-            bar.advance(sizes[step])
-            if rank == 0 and (step + 1) % config.checkpoint_steps == 0:
-                checkpoint.save(scratch, step + 1, parameters, optimizers, history)
+    engine = WholeModel(model, objective, config, scratch, rank)
+    history = train_with(engine, objective, config, rank=rank)
+    engine.finish()
     return history
 
 
-def _gradient(
-    model: PreTrainedModel, objective: Objective, flat: FlatGradient, step: int, rank: int, ranks: int
-) -> None:
-    """Sum gradients and statistics over micro-batches and ranks into the flat buffer."""
-    flat.zero()
-    for batch in objective.micro_batches(step, rank, ranks):
-        loss, stats_G2 = objective.loss(model, batch)
-        loss.backward()
-        flat.extra.add_(stats_G2.flatten())
-    runtime.sum_over_ranks_(flat.buffer)
-
-
-def _update(
-    flat: FlatGradient,
-    optimizers: list[torch.optim.Optimizer],
-    history: History,
-    step: int,
+def train_with(
+    engine: Engine,
+    objective: Objective,
     config: LoopConfig,
-) -> None:
-    lr = config.learning_rate * lr_factor(step, len(history.lr_S), config)
-    norm = flat.clip(config.grad_clip)
-    history.stats_SG2[step] = flat.extra.view(-1, 2).double()
+    *,
+    rank: int = 0,
+    label: str = "train",
+    log: Path | None = None,
+) -> History:
+    """Take every step that is not taken yet.
+
+    Args:
+        engine: Holds the weights.
+        objective: What to train on.
+        config: How.
+        rank: Number of this process; rank 0 shows progress.
+        label: Text of the progress bar.
+        log: The JSONL file of steps; None writes none.
+
+    Raises:
+        ResourceError: Too many steps in a row gave no usable gradient.
+    """
+    history = History.empty(objective.num_steps, len(objective.groups))
+    start = engine.resume(history)
+    sizes = [objective.step_size(step) for step in range(objective.num_steps)]
+    with (
+        _progress(label, sum(sizes), objective.unit, rank) as bar,
+        _shown(log, start, label, config) as shown,
+    ):
+        bar.advance(sum(sizes[:start]))
+        for step in range(start, objective.num_steps):
+            _take(engine, history, step, config)
+            bar.advance(sizes[step])
+            for tracker in shown:
+                tracker.log(step, trackers.numbers_of(history, step, objective.groups))
+            if (step + 1) % config.checkpoint_steps == 0:
+                engine.save(step + 1, history)
+    return history
+
+
+@contextlib.contextmanager
+def _shown(log: Path | None, start: int, label: str, config: LoopConfig) -> Iterator[list[Tracker]]:
+    if log is None:
+        yield []
+        return
+    shown = trackers.open_trackers(config.trackers, log, start, label, dataclasses.asdict(config))
+    try:
+        yield shown
+    finally:
+        for tracker in shown:
+            tracker.close()
+
+
+def _take(engine: Engine, history: History, step: int, config: LoopConfig) -> None:
+    steps = len(history.lr_S)
+    lr = config.learning_rate * lr_factor(step, steps, config)
+    history.stats_SG2[step], norm = engine.gradient(step)
     history.lr_S[step], history.norm_S[step] = lr, norm
     if not _usable(norm, history, step, config):
         history.skipped_S[step] = 1.0
         _stop_when_lost(history, step, config)
         return
-    set_lr(optimizers, lr)
-    for optimizer in optimizers:
-        optimizer.step()
+    engine.update(lr, weight_decay_factor(step, steps, config))
 
 
 def _usable(norm: float, history: History, step: int, config: LoopConfig) -> bool:

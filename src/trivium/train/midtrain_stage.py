@@ -2,7 +2,7 @@
 
 Phi-4 report, section 3.3: context x 4, RoPE base raised to 250K, peak learning rate a tenth of pretraining's,
 30 % long data and 70 % recall of the pretraining mixture. Reads the token store, the plan and the base model;
-writes `model/`, losses.parquet and training.json.
+writes `model/`, losses.parquet, training.json and log.jsonl.
 """
 
 from __future__ import annotations

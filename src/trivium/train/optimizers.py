@@ -71,8 +71,16 @@ def trainable(model: PreTrainedModel) -> dict[str, Tensor]:
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
-def make_optimizers(parameters: dict[str, Tensor], config: LoopConfig) -> list[torch.optim.Optimizer]:
-    """AdamW for everything, or Muon for the matrices of the layers and AdamW for the rest."""
+def make_optimizers(
+    parameters: dict[str, Tensor], config: LoopConfig, *, fused: bool = True
+) -> list[torch.optim.Optimizer]:
+    """AdamW for everything, or Muon for the matrices of the layers and AdamW for the rest.
+
+    Args:
+        parameters: By name.
+        config: Says which, and how fast.
+        fused: One kernel for all of AdamW; not for sharded parameters on a CPU.
+    """
     inner = {name for name, weight in parameters.items() if weight.dim() == 2 and ".layers." in name}
     rest = [name for name in parameters if config.optimizer == "adamw" or name not in inner]
     groups = [
@@ -84,7 +92,7 @@ def make_optimizers(parameters: dict[str, Tensor], config: LoopConfig) -> list[t
             [group for group in groups if group["params"]],
             lr=config.learning_rate,
             betas=(config.beta1, config.beta2),
-            fused=True,
+            fused=fused,
         )
     ]
     if config.optimizer == "muon":
@@ -111,11 +119,13 @@ def _parts(name: str, parameters: dict[str, Tensor]) -> tuple[int, ...]:
     return (rows,)
 
 
-def set_lr(optimizers: list[torch.optim.Optimizer], lr: float) -> None:
-    """Set the learning rate of every group."""
+def set_rates(optimizers: list[torch.optim.Optimizer], lr: float, weight_decay: float) -> None:
+    """Set the learning rate of every group, and the weight decay of those that have one."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = lr
+            if group["weight_decay"]:
+                group["weight_decay"] = weight_decay
 
 
 def state_tensors(

@@ -1,7 +1,7 @@
 """Pretrain: tokens and a mixture in; a base model out.
 
 Reads the token store and tokenizer of the tokenize stage and plan.json of the mix stage. Writes `model/`
-(a Hugging Face folder), losses.parquet and training.json.
+(a Hugging Face folder), losses.parquet, training.json and log.jsonl.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Train a byte-level BPE tokenizer whose vocabulary ends with the special tokens of phi-4.
 
-The pre-tokenizer expressions are the two that llama.cpp knows by name, so exports keep their ids:
-`gpt-4`/cl100k (numbers in groups of up to three digits) and `qwen2` (the same, every digit alone).
+The pre-tokenizer expressions are in models.pretokenizer.
 """
 
 from __future__ import annotations
@@ -11,16 +10,10 @@ from typing import TYPE_CHECKING
 
 from trivium.errors import ConfigError
 from trivium.models import chat
+from trivium.models.pretokenizer import PATTERNS
 
 if TYPE_CHECKING:
     import tokenizers
-
-_CL100K = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-PATTERNS = {"qwen2": _CL100K.replace(r"\p{N}{1,3}", r"\p{N}"), "cl100k": _CL100K}
-"""Expressions by the name under which llama.cpp knows them (`tokenizer.ggml.pre`)."""
 
 NUM_BYTES = 256
 

@@ -123,7 +123,7 @@ class Sandbox:
             wall_seconds: Time on the clock it may take; default five times `seconds` and one more.
             output_bytes: Output it may print; beyond that it is killed and the start is kept.
             want_value: Whether to look at a last expression; without it a snippet is a little cheaper.
-            in_order: Spell dictionaries of the value in their own order; then equal values may differ in text.
+            in_order: Spell dictionaries of the value in their own order: equal ones may then differ in text.
         """
         request = {
             **{"code": code, "stdin": stdin, "seconds": seconds, "memory_mib": memory_mib},

@@ -95,7 +95,7 @@ class Session:
         """Spell an argument; an object of the solution is spelled by its name."""
         if isinstance(value, Remote):
             return str(object.__getattribute__(value, "_name"))
-        if isinstance(value, type) and getattr(builtins, value.__name__, None) is value:
+        if isinstance(value, type) and vars(builtins).get(value.__name__) is value:
             return value.__name__
         if type(value) in (list, tuple) and _holds_object(value):
             items = "".join(f"{self.spell(item)}, " for item in value)
@@ -122,6 +122,7 @@ class Remote:
         self._session.lines.append(f"{self._name}[{spell(key)}] = {spell(value)}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call a method, or an object that can be called."""
         return self._session.call(self._name, args, kwargs)
 
     def __getitem__(self, key: Any) -> Any:
@@ -140,7 +141,7 @@ class Remote:
         return str(self._session.ask(f"str({self._name})"))
 
     def __eq__(self, other: object) -> bool:
-        """Two objects of the solution are compared by it; what the test itself holds is never equal to one."""
+        """Two objects of the solution are compared by it; plain data of the test is never equal to one."""
         if not isinstance(other, Remote):
             return False
         return self._session.ask(f"{self._name} == {self._session.spell(other)}") is True

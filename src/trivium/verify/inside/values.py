@@ -206,7 +206,9 @@ def _build(node: ast.AST) -> Any:
             return {_build(key): _build(value) for key, value in zip(keys, values, strict=True) if key}
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -_build(operand)
-        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as sign, right=ast.Constant(value=complex(imag=i))):
+        case ast.BinOp(
+            left=left, op=ast.Add() | ast.Sub() as sign, right=ast.Constant(value=complex(imag=i))
+        ):
             return complex(_build(left), i if isinstance(sign, ast.Add) else -i)
         case ast.Name(id="nan"):
             return float("nan")

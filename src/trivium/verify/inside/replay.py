@@ -95,8 +95,8 @@ class Session:
         """Spell an argument; an object of the solution is spelled by its name."""
         if isinstance(value, Remote):
             return str(object.__getattribute__(value, "_name"))
-        if isinstance(value, type) and vars(builtins).get(value.__name__) is value:
-            return value.__name__
+        if isinstance(value, type) and value in vars(builtins).values():
+            return type.__dict__["__name__"].__get__(value)
         if type(value) in (list, tuple) and _holds_object(value):
             items = "".join(f"{self.spell(item)}, " for item in value)
             return f"[{items}]" if isinstance(value, list) else f"({items})"

@@ -2,12 +2,13 @@
 
     python benchmarks/ifeval_parity.py --peer-python VENV/bin/python --nltk-data FOLDER --data ../shared/data
 
-The peer is the package `if-verifiable` (the released checkers of IFEval, arXiv 2311.07911) in an environment
-of its own, with nltk's `punkt_tab` in FOLDER; langdetect is seeded there. Replies to the prompts of
-ifeval-140: made by rule so that they obey or just miss each instruction and all of them, the same changed in ways that
-upset checkers (case, quotes, bullets, commas, headings, doubled), and texts of other data sets in several
-languages; with --teacher N also N replies of the local teacher. Every instruction of every reply is judged by
-both; each disagreement is printed with its instruction and what both counted. Ends with one JSON line.
+The peer is the package `if-verifiable` (the released checkers of IFEval, arXiv 2311.07911) in an
+environment of its own, with nltk's `punkt_tab` in FOLDER; langdetect is seeded there. Replies to the prompts
+of ifeval-140: made by rule so that they obey or just miss each instruction and all of them, the same changed
+in ways that upset checkers (case, quotes, bullets, commas, headings, doubled), and texts of other data sets
+in several languages; with --teacher N also N replies of the local teacher. Every instruction of every reply
+is judged by both; each disagreement is printed with its instruction and what both counted. Ends with one JSON
+line.
 """
 
 from __future__ import annotations
@@ -179,7 +180,7 @@ def teacher_replies(prompts: list[str]) -> list[str]:
     if weights is None:
         raise SystemExit("no teacher weights on this machine: leave --teacher out")
     backend = LlamaCpp(weights, servers=1)
-    asked = [Request(messages=(Message("user", prompt),), max_tokens=160) for prompt in prompts]
+    asked = [Request(messages=(Message(role="user", content=prompt),), max_tokens=160) for prompt in prompts]
     try:
         return [reply.text for reply in ask(asked, backend)]
     finally:

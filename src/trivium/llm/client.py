@@ -116,7 +116,7 @@ class _Caller:
         self.admission = admission
         self.on_reply = on_reply
         # Identical requests under way share one call, which the cache alone could not promise.
-        self.running: dict[tuple[str, int], asyncio.Task[Reply]] = {}
+        self.running: dict[tuple[str, int], asyncio.Future[Reply]] = {}
 
     async def reply(self, request: Request) -> Reply:
         key = call_key(self.backend.identity, request)
@@ -128,9 +128,21 @@ class _Caller:
 
     async def _shared(self, key: str, request: Request) -> Reply:
         call = (key, request.max_tokens)
-        if call not in self.running:
-            self.running[call] = asyncio.create_task(self._paid(key, request))
-        return await self.running[call]
+        if call in self.running:
+            return await asyncio.shield(self.running[call])
+        shared: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.running[call] = shared
+        try:
+            reply = await self._paid(key, request)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                shared.set_exception(error)
+                shared.exception()  # seen here, whether or not anybody shares it
+            else:
+                shared.cancel()
+            raise
+        shared.set_result(reply)
+        return reply
 
     async def _paid(self, key: str, request: Request) -> Reply:
         reply = await self._with_retries(request)
@@ -142,25 +154,25 @@ class _Caller:
     async def _with_retries(self, request: Request) -> Reply:
         failures = overloads = 0
         while True:
-            await self.admission.acquire()
+            await self.admission.acquire(again=failures + overloads > 0)
             try:
                 reply = await self.backend.complete(request)
             except Overloaded as error:
                 overloads += 1
-                await self.admission.release(overloaded=True, retry_after=error.retry_after)
+                self.admission.release(overloaded=True, retry_after=error.retry_after)
                 if overloads >= self.retry.overloads:
                     return Reply(finish="error", error=f"unavailable: {error} ({overloads} times)")
             except Unavailable as error:
                 failures += 1
-                await self.admission.release()
+                self.admission.release()
                 if failures >= self.retry.attempts:
                     return Reply(finish="error", error=f"unavailable: {error} ({failures} times)")
                 await asyncio.sleep(self._wait(failures))
             except BaseException:
-                await self.admission.release()
+                self.admission.release()
                 raise
             else:
-                await self.admission.release()
+                self.admission.release()
                 return reply
 
     def _wait(self, failures: int) -> float:

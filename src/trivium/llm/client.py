@@ -59,9 +59,7 @@ async def ask_async(
     on_reply: Callable[[], None] | None = None,
 ) -> list[Reply]:
     """Do what `ask` does, inside a running event loop."""
-    caller = _Caller(
-        backend, cache, retry or RetryConfig(), Admission(backend.concurrency, admission), on_reply
-    )
+    caller = Caller(backend, cache, retry, admission, on_reply)
     tasks: list[asyncio.Task[Reply] | None] = []
     oldest = 0
     try:
@@ -99,26 +97,28 @@ async def _cancel(tasks: Sequence[asyncio.Task[Reply] | None]) -> None:
     await asyncio.gather(*left, return_exceptions=True)
 
 
-class _Caller:
+class Caller:
     """One backend with its cache and its admission."""
 
     def __init__(
         self,
         backend: Backend,
         cache: CallCache | None,
-        retry: RetryConfig,
-        admission: Admission,
-        on_reply: Callable[[], None] | None,
+        retry: RetryConfig | None = None,
+        admission: AdmissionConfig | None = None,
+        on_reply: Callable[[], None] | None = None,
     ) -> None:
+        """Nothing is asked yet; to be used inside one event loop."""
         self.backend = backend
         self.cache = cache
-        self.retry = retry
-        self.admission = admission
+        self.retry = retry or RetryConfig()
+        self.admission = Admission(backend.concurrency, admission)
         self.on_reply = on_reply
         # Identical requests under way share one call, which the cache alone could not promise.
         self.running: dict[tuple[str, int], asyncio.Future[Reply]] = {}
 
     async def reply(self, request: Request) -> Reply:
+        """Return the cache's reply, or a paid one; what failed for good has its `error` set."""
         key = call_key(self.backend.identity, request)
         stored = self.cache.get(key, request.max_tokens) if self.cache is not None else None
         reply = stored if stored is not None else await self._shared(key, request)

@@ -2,11 +2,11 @@
 
     python benchmarks/engine_faults.py [--kills 20] [--target 1000]
 
-Needs nothing but this repository. First, `--target` samples from a scripted backend of which 30 % of the calls fail
-(5xx, disconnects, time-outs, 429, cut replies, invalid JSON, wrong schema), for several seeds: prints what was
-accepted and lost, by stage and reason. Then the run of tests/llm/test_generate.py is killed with SIGKILL at
-`--kills` random moments and finished: no prompt whose reply was stored may be asked again, and the output must
-be the undisturbed run's to the byte. Ends with one JSON line.
+Needs nothing but this repository. First, `--target` samples from a scripted backend of which 30 % of the
+calls fail (5xx, disconnects, time-outs, 429, cut replies, invalid JSON, wrong schema), for three seeds: prints what
+was accepted and lost, by stage and reason. Then the run of tests/llm/test_generate.py is killed with SIGKILL
+at `--kills` random moments and finished: no prompt whose reply was stored may be asked again, and the output
+must be the undisturbed run's to the byte. Ends with one JSON line.
 """
 
 from __future__ import annotations
@@ -67,7 +67,12 @@ def faults(seed: int, target: int) -> bool:
     print(f"{harvest.taken} seeds taken, {backend.calls} calls, {raw} losses with a raw reply")
     for reason, count in harvest.reasons().items():
         print(f"  {count:5} {reason}")
-    return told and len(harvest.accepted) == target and harvest.taken == target + len(harvest.lost)
+    return (
+        told
+        and raw == len(harvest.lost)
+        and len(harvest.accepted) == target
+        and harvest.taken == target + len(harvest.lost)
+    )
 
 
 if __name__ == "__main__":

@@ -161,12 +161,12 @@ class Caller:
                 overloads += 1
                 self.admission.release(overloaded=True, retry_after=error.retry_after)
                 if overloads >= self.retry.overloads:
-                    return Reply(finish="error", error=f"unavailable: {error} ({overloads} times)")
+                    return _given_up(error, overloads)
             except Unavailable as error:
                 failures += 1
                 self.admission.release()
                 if failures >= self.retry.attempts:
-                    return Reply(finish="error", error=f"unavailable: {error} ({failures} times)")
+                    return _given_up(error, failures)
                 await asyncio.sleep(self._wait(failures))
             except BaseException:
                 self.admission.release()
@@ -178,3 +178,7 @@ class Caller:
     def _wait(self, failures: int) -> float:
         whole = min(self.retry.longest_seconds, self.retry.base_seconds * 2 ** (failures - 1))
         return whole * random.uniform(0.5, 1.0)
+
+
+def _given_up(error: Exception, times: int) -> Reply:
+    return Reply(finish="error", error=f"unavailable: {error} ({times} times)", raw=str(error))

@@ -133,15 +133,15 @@ def test_admission_cuts_once_a_burst_and_grows_after_successes() -> None:
         for _ in range(10):
             await admission.acquire()
         for _ in range(10):
-            await admission.release(overloaded=True, retry_after=0.0)
+            admission.release(overloaded=True, retry_after=0.0)
         low = admission.limit
         for _ in range(5):
             await admission.acquire()
-            await admission.release()
+            admission.release()
         grown = admission.limit
         for _ in range(1000):
             await admission.acquire()
-            await admission.release()
+            admission.release()
         return low, grown, admission.limit
 
     low, grown, late = asyncio.run(scene())

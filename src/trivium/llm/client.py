@@ -59,9 +59,7 @@ async def ask_async(
     on_reply: Callable[[], None] | None = None,
 ) -> list[Reply]:
     """Do what `ask` does, inside a running event loop."""
-    caller = _Caller(
-        backend, cache, retry or RetryConfig(), Admission(backend.concurrency, admission), on_reply
-    )
+    caller = Caller(backend, cache, retry, admission, on_reply)
     tasks: list[asyncio.Task[Reply] | None] = []
     oldest = 0
     try:
@@ -99,26 +97,28 @@ async def _cancel(tasks: Sequence[asyncio.Task[Reply] | None]) -> None:
     await asyncio.gather(*left, return_exceptions=True)
 
 
-class _Caller:
+class Caller:
     """One backend with its cache and its admission."""
 
     def __init__(
         self,
         backend: Backend,
         cache: CallCache | None,
-        retry: RetryConfig,
-        admission: Admission,
-        on_reply: Callable[[], None] | None,
+        retry: RetryConfig | None = None,
+        admission: AdmissionConfig | None = None,
+        on_reply: Callable[[], None] | None = None,
     ) -> None:
+        """Nothing is asked yet; to be used inside one event loop."""
         self.backend = backend
         self.cache = cache
-        self.retry = retry
-        self.admission = admission
+        self.retry = retry or RetryConfig()
+        self.admission = Admission(backend.concurrency, admission)
         self.on_reply = on_reply
         # Identical requests under way share one call, which the cache alone could not promise.
-        self.running: dict[tuple[str, int], asyncio.Task[Reply]] = {}
+        self.running: dict[tuple[str, int], asyncio.Future[Reply]] = {}
 
     async def reply(self, request: Request) -> Reply:
+        """Return the cache's reply, or a paid one; what failed for good has its `error` set."""
         key = call_key(self.backend.identity, request)
         stored = self.cache.get(key, request.max_tokens) if self.cache is not None else None
         reply = stored if stored is not None else await self._shared(key, request)
@@ -128,9 +128,21 @@ class _Caller:
 
     async def _shared(self, key: str, request: Request) -> Reply:
         call = (key, request.max_tokens)
-        if call not in self.running:
-            self.running[call] = asyncio.create_task(self._paid(key, request))
-        return await self.running[call]
+        if call in self.running:
+            return await asyncio.shield(self.running[call])
+        shared: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.running[call] = shared
+        try:
+            reply = await self._paid(key, request)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                shared.set_exception(error)
+                shared.exception()  # seen here, whether or not anybody shares it
+            else:
+                shared.cancel()
+            raise
+        shared.set_result(reply)
+        return reply
 
     async def _paid(self, key: str, request: Request) -> Reply:
         reply = await self._with_retries(request)
@@ -142,27 +154,31 @@ class _Caller:
     async def _with_retries(self, request: Request) -> Reply:
         failures = overloads = 0
         while True:
-            await self.admission.acquire()
+            await self.admission.acquire(again=failures + overloads > 0)
             try:
                 reply = await self.backend.complete(request)
             except Overloaded as error:
                 overloads += 1
-                await self.admission.release(overloaded=True, retry_after=error.retry_after)
+                self.admission.release(overloaded=True, retry_after=error.retry_after)
                 if overloads >= self.retry.overloads:
-                    return Reply(finish="error", error=f"unavailable: {error} ({overloads} times)")
+                    return _given_up(error, overloads)
             except Unavailable as error:
                 failures += 1
-                await self.admission.release()
+                self.admission.release()
                 if failures >= self.retry.attempts:
-                    return Reply(finish="error", error=f"unavailable: {error} ({failures} times)")
+                    return _given_up(error, failures)
                 await asyncio.sleep(self._wait(failures))
             except BaseException:
-                await self.admission.release()
+                self.admission.release()
                 raise
             else:
-                await self.admission.release()
+                self.admission.release()
                 return reply
 
     def _wait(self, failures: int) -> float:
         whole = min(self.retry.longest_seconds, self.retry.base_seconds * 2 ** (failures - 1))
         return whole * random.uniform(0.5, 1.0)
+
+
+def _given_up(error: Exception, times: int) -> Reply:
+    return Reply(finish="error", error=f"unavailable: {error} ({times} times)", raw=str(error))

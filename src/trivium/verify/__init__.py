@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import re
-import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -146,18 +145,21 @@ def _program(reply: str, answer: str) -> Verdict:
 
 
 def _program_tests(reply: str, answer: str) -> Verdict:
-    """Run the reply's code and then the tests; right if both come to their end without an exception.
+    """Run the tests with every call of the reply's code in a process that knows nothing of them."""
+    from trivium.verify.trial import try_out
 
-    The last statement is a value that the reply cannot know: leaving early passes no test.
-    """
     code = _code(reply)
     if code is None:
         return _no_answer(reply)
-    token = secrets.token_hex(8)
-    outcome = _sandbox().run(f"{code}\n\n{answer}\n\n{token!r}\n")
-    if _unreadable(outcome):
-        return Verdict.UNPARSED
-    return _verdict(outcome.status == "ok" and outcome.value_repr == repr(token))
+    return _TRIAL_VERDICTS[try_out(_sandbox(), code, answer).status]
+
+
+_TRIAL_VERDICTS = {
+    "passed": Verdict.RIGHT,
+    "failed": Verdict.WRONG,
+    "unreadable": Verdict.UNPARSED,
+    "bad_tests": Verdict.ERROR,
+}
 
 
 def _code(reply: str) -> str | None:

@@ -23,12 +23,27 @@ from trivium.errors import DataError
 from trivium.records import Question, row_id
 from trivium.verify.constraint_formats import FORMAT_KINDS
 from trivium.verify.constraint_kinds import WORD_KINDS, Context, Kind, Params, ask
+from trivium.verify.constraint_prose import PROSE_KINDS
+from trivium.verify.constraint_public import PUBLIC_KINDS
 from trivium.verify.constraint_tasks import KEYWORDS, TASK_CHECKS, TASKS, Task
 
-KINDS: dict[str, Kind] = {**WORD_KINDS, **FORMAT_KINDS}
+SHORT_KINDS: dict[str, Kind] = {**WORD_KINDS, **FORMAT_KINDS}
+"""Kinds for replies of a few words, which the tasks of this room ask for."""
+KINDS: dict[str, Kind] = {**SHORT_KINDS, **PROSE_KINDS, **PUBLIC_KINDS}
 
-HELD_OUT = ("title", "keyword_count", "brackets", "numbered")
-"""Kinds that no training row asks for. Each has a trained relative (upper, include, quotes, bullets)."""
+HELD_OUT_FAMILIES = {
+    "order": ("lines_sorted", "unique_words", "same_ends", "word_at"),
+    "markup": ("bold_word", "heading", "code_block", "table", "rule", "tagged"),
+    "detectable_format": tuple(name for name in PUBLIC_KINDS if name.startswith("detectable_format:")),
+}
+"""Whole families that no training row asks for: nothing trained is like them."""
+
+HELD_OUT = (
+    *("title", "keyword_count", "brackets", "numbered"),
+    *(name for family in HELD_OUT_FAMILIES.values() for name in family),
+)
+"""Kinds that no training row asks for. The first four have trained relatives (upper, include, quotes,
+bullets), so they tell what carries over within a family; the others what carries over beyond."""
 
 _ONE_OF = (
     ("upper", "lower", "title"),
@@ -58,6 +73,13 @@ _NOT_WITH = {
 
 SPLITS = {"train": range(0, 80), "exam": range(80, 90), "contest": range(90, 100)}
 """Percentiles of the content hash: which prompts may stand in which split."""
+
+PLAIN = (
+    "The rain falls on the old house. Two children look out of the window, and a cat sleeps near the fire. "
+    "They wait for the sun. In the evening it comes out at last, so they run to the garden and play."
+)
+"""A reply that asks for nothing, from which witnesses are built."""
+ROUNDS = 4
 
 MAX_TRIES = 400
 """Draws a wanted question before the space is called exhausted."""
@@ -104,9 +126,27 @@ def compose(rng: random.Random, count: int, kinds: Iterable[str], context: Conte
             words=tuple(free), members=context.members, request=context.request, items=context.items
         )
         pick = Pick(name, KINDS[name].sample(rng, here))
+        if name not in SHORT_KINDS and witness([*picks, pick]) is None:
+            continue
         free = [word for word in free if word != pick.params.get("word")]
         picks.append(pick)
     return picks
+
+
+def witness(picks: Sequence[Pick], plain: str = PLAIN) -> str | None:
+    """Solve a set of constraints: return a reply that obeys all of them, or None if none was built.
+
+    The proof that constraints do not conflict is a reply. What one rewrite spoils the next round mends; a set
+    that is not settled after `ROUNDS` is taken for a conflict, so a few that could be obeyed are lost.
+    """
+    rng, text = random.Random(0), plain
+    for _ in range(ROUNDS):
+        # From the second round on, only what is broken is mended: doing it twice would break counts.
+        broken = [pick for pick in picks if not _obeys(text, pick)]
+        if not broken:
+            return text
+        text = satisfy(text, broken, rng)
+    return text if passes(text, picks) else None
 
 
 def instruct(request: str, picks: Sequence[Pick], rng: random.Random) -> str:
@@ -142,12 +182,19 @@ def attach(
 
 
 def results(reply: str, picks: Sequence[Pick]) -> dict[str, bool]:
-    """Check each pick strictly. A repeated request does not count as doing the task."""
+    """Check each pick strictly; two of one kind must both be obeyed.
+
+    A repeated request does not count as doing the task.
+    """
     repeated = [
         pick.params["request"] for pick in picks if pick.kind == "repeat_request" and _obeys(reply, pick)
     ]
     body = reply.strip()[len(repeated[0]) :] if repeated else reply
-    return {pick.kind: _obeys(body if pick.kind in TASK_CHECKS else reply, pick) for pick in picks}
+    found: dict[str, bool] = {}
+    for pick in picks:
+        obeyed = _obeys(body if pick.kind in TASK_CHECKS else reply, pick)
+        found[pick.kind] = found.get(pick.kind, True) and obeyed
+    return found
 
 
 def passes(reply: str, picks: Sequence[Pick]) -> bool:

@@ -125,7 +125,7 @@ def _python_mounts() -> Iterator[str]:
     yield from ("--ro-bind", _interpreter(), "/py/bin/python3")
     for source, target in _libraries():
         yield from ("--ro-bind", source, target)
-    for name in ("__init__", "server", "harness", "seccomp", "values"):
+    for name in ("__init__", "server", "harness", "replay", "seccomp", "values"):
         yield from ("--ro-bind", str(INSIDE / f"{name}.py"), f"/py/trivium/inside/{name}.py")
     for device in ("/dev/null", "/dev/urandom"):
         yield from ("--dev-bind", device, device)

@@ -111,6 +111,7 @@ class Sandbox:
         wall_seconds: float | None = None,
         output_bytes: int = 65_536,
         want_value: bool = True,
+        in_order: bool = False,
     ) -> Outcome:
         """Run a program in a process of its own.
 
@@ -122,11 +123,13 @@ class Sandbox:
             wall_seconds: Time on the clock it may take; default five times `seconds` and one more.
             output_bytes: Output it may print; beyond that it is killed and the start is kept.
             want_value: Whether to look at a last expression; without it a snippet is a little cheaper.
+            in_order: Spell dictionaries of the value in their own order: equal ones may then differ in text.
         """
         request = {
             **{"code": code, "stdin": stdin, "seconds": seconds, "memory_mib": memory_mib},
             **{"wall_seconds": 5 * seconds + 1 if wall_seconds is None else wall_seconds},
-            **{"output_bytes": output_bytes, "want_value": want_value, "function": "", "arguments": "()"},
+            **{"output_bytes": output_bytes, "want_value": want_value, "in_order": in_order},
+            **{"function": "", "arguments": "()"},
         }
         return self._ask(request)
 
@@ -295,6 +298,6 @@ def _start_server(bwrap: str, tmp_mib: int) -> tuple[_Server | None, str]:
 
 def _spell(arguments: Sequence[Any]) -> str:
     try:
-        return literal(tuple(arguments))
+        return literal(tuple(arguments), in_order=True)
     except Opaque as reason:
         raise DataError(f"sandbox call: got an argument that {reason}; pass plain Python data.") from None

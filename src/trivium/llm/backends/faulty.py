@@ -13,7 +13,7 @@ class Faulty:
     """Follows `plan` call by call, then answers like the inner backend.
 
     A step of the plan is one of: ok, overloaded, unavailable, disconnect, slow, truncated, invalid,
-    bad_request.
+    wrong_schema, bad_request.
     """
 
     def __init__(self, inner: Backend, plan: Sequence[str], *, retry_after: float | None = 0.01) -> None:
@@ -49,7 +49,9 @@ class Faulty:
         if step == "truncated":
             return dataclasses.replace(reply, text=reply.text[: len(reply.text) // 2], finish="length")
         if step == "invalid":
-            return dataclasses.replace(reply, text='{"broken": ')
+            return dataclasses.replace(reply, text='{"broken": ', raw='{"broken": ')
+        if step == "wrong_schema":
+            return dataclasses.replace(reply, text='{"other": 1}', raw='{"other": 1}')
         return reply
 
     async def release(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import email.utils
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from trivium.errors import ConfigError
@@ -47,6 +48,7 @@ class OpenAIHTTP:
         self._api_key = api_key
         self._concurrency = concurrency
         self._session: Any = None
+        self._places: tuple[Any, Any] = (None, None)
 
     @property
     def identity(self) -> str:
@@ -67,13 +69,12 @@ class OpenAIHTTP:
         """
         import aiohttp
 
-        path = "/chat/completions" if request.messages else "/completions"
+        body = json.dumps(self._body(request)).encode()
         try:
-            async with self._open().post(
-                self.base_url + path, data=json.dumps(self._body(request))
-            ) as response:
-                text = await response.text()
-                return _read(response.status, dict(response.headers), text)
+            session = self._open()
+            async with session.post(self._places[bool(request.messages)], data=body) as response:
+                text = (await response.read()).decode("utf-8", "replace")
+                return _read(response.status, response.headers, text)
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise Unavailable(f"{type(error).__name__} {error}".strip()) from error
 
@@ -93,9 +94,17 @@ class OpenAIHTTP:
             headers = {"Content-Type": "application/json"}
             if self._api_key:
                 headers["Authorization"] = f"Bearer {self._api_key}"
+            import yarl
+
+            # Parsed once: an address that is text is parsed anew by every call.
+            self._places = (
+                yarl.URL(f"{self.base_url}/completions"),
+                yarl.URL(f"{self.base_url}/chat/completions"),
+            )
             self._session = aiohttp.ClientSession(
                 headers=headers,
                 connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=self.timeout_seconds),
             )
         return self._session
@@ -122,7 +131,7 @@ class OpenAIHTTP:
         return body
 
 
-def _read(status: int, headers: dict[str, str], text: str) -> Reply:
+def _read(status: int, headers: Mapping[str, str], text: str) -> Reply:
     if status == 429:
         raise Overloaded(f"429 {text[:200]}", retry_after(headers))
     if status >= 500 or status == 408:
@@ -145,7 +154,7 @@ def _read(status: int, headers: dict[str, str], text: str) -> Reply:
     )
 
 
-def retry_after(headers: dict[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds of a Retry-After header, a number or a date; None when none can be read."""
     value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
     try:

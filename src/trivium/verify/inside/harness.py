@@ -109,7 +109,7 @@ def _run(request: dict[str, Any]) -> tuple[str, str, str, str]:
         return ("ok", "None", "", "")
     value = eval(compile(ast.Expression(last.value), "snippet.py", "eval"), namespace)
     try:
-        return ("ok", literal(value), "", "")
+        return ("ok", literal(value, in_order=request["in_order"]), "", "")
     except Opaque as reason:
         return ("ok", "", "", str(reason))
 

@@ -1,0 +1,252 @@
+"""Exactly N accepted samples, or a word on what is missing: many seeds in flight, no barrier between steps.
+
+    async def grow(seed: str, desk: Desk) -> list[str]:
+        draft = await desk.ask("draft", request_for(seed), read=json_object)      # expand, loop and vote are
+        desk.require(len(draft["text"]) > 10, "length", "too short", draft)       # plain Python
+        return [draft["text"]]
+
+    harvest = generate(seeds, grow, backend, cache, target=100)
+
+A flow is one coroutine a seed, so a slow seed holds up no other. Samples are taken in the order of the seeds,
+whatever the order in which they are done: the outcome does not depend on timing. Calls go through the cache,
+so a killed run pays for no finished call again and an edited prompt re-asks only what depends on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from trivium.llm.admission import AdmissionConfig
+from trivium.llm.cache import CallCache
+from trivium.llm.calls import Backend, Reply, Request
+from trivium.llm.client import Caller, RetryConfig
+from trivium.records import Message
+
+T = TypeVar("T")
+
+CORRECTIONS = 2
+"""Turns in which the model is told why its reply could not be read."""
+FRESH_STARTS = 1
+"""New draws of the same request after that, as other samples."""
+FRESH_SAMPLE = 1_000_000
+"""Added to a request's sample index by a new draw, far from the indices that flows use."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loss:
+    """A seed that gave no sample, and why."""
+
+    seed: int
+    """Its position."""
+    stage: str
+    reason: str
+    raw: str
+    """The reply that it was lost with, as it came; empty where there was none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shortfall:
+    """Fewer samples than were asked for."""
+
+    wanted: int
+    accepted: int
+    seeds_tried: int
+    why: str
+    """`no more seeds` or `max_candidates reached`."""
+
+
+@dataclass(kw_only=True)
+class Harvest:
+    """What came of a run: `taken` = seeds that gave samples + seeds in `lost`, always."""
+
+    accepted: list[Any] = field(default_factory=list)
+    lost: list[Loss] = field(default_factory=list)
+    taken: int = 0
+    """Seeds whose outcome was used, in order."""
+    surplus: int = 0
+    """Seeds that were begun ahead and whose outcome was not needed."""
+    surplus_samples: int = 0
+    """Samples of the last seed beyond the target."""
+    calls: Counter[str] = field(default_factory=Counter)
+    """Replies by stage, those of the cache and of surplus seeds included."""
+    shortfall: Shortfall | None = None
+
+    def reasons(self) -> dict[str, int]:
+        """Count losses by stage and reason."""
+        return dict(Counter(f"{loss.stage}: {loss.reason}" for loss in self.lost).most_common())
+
+
+class Lost(Exception):
+    """Ends a seed; the harvest keeps stage, reason and raw reply."""
+
+    def __init__(self, stage: str, reason: str, raw: str = "") -> None:
+        """Say where, why and with what."""
+        super().__init__(f"{stage}: {reason}")
+        self.stage, self.reason, self.raw = stage, reason, raw
+
+
+class Desk:
+    """What a flow asks through, one a seed."""
+
+    def __init__(self, caller: Caller, calls: Counter[str]) -> None:
+        """Share the run's client and its book of calls."""
+        self._caller = caller
+        self._calls = calls
+        self.replies: list[tuple[str, Reply]] = []
+        """Stage and reply of every call of this seed, in order: its provenance."""
+
+    async def ask(self, stage: str, request: Request, read: Callable[[str], T] = str) -> T:  # type: ignore[assignment]
+        """Ask, read the reply, and help the model to a reply that can be read.
+
+        A reply that `read` refuses goes back with the reason, up to `CORRECTIONS` times; one that was cut, or
+        is still refused, is drawn anew, up to `FRESH_STARTS` times.
+
+        Args:
+            stage: Name of the step, for losses and counts.
+            request: What to ask.
+            read: Turns the text into a value; raises ValueError, with a reason that the model can use.
+
+        Raises:
+            Lost: No readable reply came, or none at all.
+        """
+        reply, reason = Reply(), ""
+        for start in range(FRESH_STARTS + 1):
+            turn = request if not start else replace(request, sample=request.sample + FRESH_SAMPLE * start)
+            for _ in range(CORRECTIONS + 1):
+                reply = await self._caller.reply(turn)
+                self._calls[stage] += 1
+                self.replies.append((stage, reply))
+                if reply.error:
+                    raise Lost(stage, reply.error, reply.raw)
+                if reply.finish == "length":
+                    reason = "truncated"
+                    break
+                try:
+                    return read(reply.text)
+                except ValueError as error:
+                    reason = f"unreadable: {error}"
+                turn = _corrected(turn, reply.text, reason)
+        raise Lost(stage, reason, reply.raw or reply.text)
+
+    def require(self, holds: bool, stage: str, reason: str, raw: object = "") -> None:
+        """End this seed unless a filter's condition holds."""
+        if not holds:
+            raise Lost(stage, reason, raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False))
+
+
+def _corrected(request: Request, said: str, reason: str) -> Request:
+    told = f"That could not be read ({reason}). Write the whole reply again, and only that."
+    if not request.messages:
+        return replace(request, prompt=f"{request.prompt}{said}\n\n{told}\n\n")
+    more = (Message(role="assistant", content=said), Message(role="user", content=told))
+    return replace(request, messages=(*request.messages, *more))
+
+
+def json_object(*keys: str) -> Callable[[str], dict[str, Any]]:
+    """Return a reader of JSON objects that have these keys, fenced or not."""
+
+    def read(text: str) -> dict[str, Any]:
+        found = text[text.find("{") : text.rfind("}") + 1]
+        value = json.loads(found or text)
+        if not isinstance(value, dict) or not set(keys) <= set(value):
+            raise ValueError(f"a JSON object with the keys {', '.join(keys)} was expected")
+        return value
+
+    return read
+
+
+Grow = Callable[[Any, Desk], Awaitable[list[Any]]]
+
+
+def generate(
+    seeds: Iterable[Any],
+    grow: Grow,
+    backend: Backend,
+    cache: CallCache | None = None,
+    *,
+    target: int,
+    max_candidates: int | None = None,
+    ahead: int = 64,
+    retry: RetryConfig | None = None,
+    admission: AdmissionConfig | None = None,
+) -> Harvest:
+    """Grow samples from seeds until exactly `target` are accepted.
+
+    Args:
+        seeds: Taken in order, only as many as are needed and `ahead` more.
+        grow: The flow: samples of one seed, none if it has none; raises `Lost` to say why.
+        backend: Who answers; it stays usable.
+        cache: Where replies are kept.
+        target: Samples wanted; never one more comes back.
+        max_candidates: Most seeds to use.
+        ahead: Seeds under way at once.
+        retry: See `ask`.
+        admission: See `ask`.
+
+    Returns:
+        The samples in seed order, every loss with stage, reason and raw reply, and a shortfall if there are
+        fewer than `target`. An exception of `grow` that is not `Lost` is a bug and comes through.
+    """
+    return asyncio.run(
+        _generate(iter(seeds), grow, Caller(backend, cache, retry, admission), target, max_candidates, ahead)
+    )
+
+
+async def _generate(
+    seeds: Iterator[Any], grow: Grow, caller: Caller, target: int, most: int | None, ahead: int
+) -> Harvest:
+    harvest, started, ended = Harvest(), 0, ""
+    running: list[asyncio.Task[list[Any] | Lost]] = []
+    try:
+        while len(harvest.accepted) < target:
+            while len(running) < ahead and not ended:
+                if most is not None and started >= most:
+                    ended = "max_candidates reached"
+                elif (seed := next(seeds, _END)) is _END:
+                    ended = "no more seeds"
+                else:
+                    running.append(asyncio.create_task(_outcome(grow, seed, Desk(caller, harvest.calls))))
+                    started += 1
+            if not running:
+                tried = harvest.taken
+                harvest.shortfall = Shortfall(
+                    wanted=target, accepted=len(harvest.accepted), seeds_tried=tried, why=ended
+                )
+                break
+            _take(harvest, await running[0], target)
+            running.pop(0)
+        harvest.surplus = len(running)
+        return harvest
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await caller.backend.release()
+
+
+_END = object()
+
+
+async def _outcome(grow: Grow, seed: Any, desk: Desk) -> list[Any] | Lost:
+    try:
+        return await grow(seed, desk) or Lost(
+            "flow", "no sample", desk.replies[-1][1].raw if desk.replies else ""
+        )
+    except Lost as lost:
+        return lost
+
+
+def _take(harvest: Harvest, outcome: list[Any] | Lost, target: int) -> None:
+    position = harvest.taken
+    harvest.taken += 1
+    if isinstance(outcome, Lost):
+        harvest.lost.append(Loss(seed=position, stage=outcome.stage, reason=outcome.reason, raw=outcome.raw))
+        return
+    room = target - len(harvest.accepted)
+    harvest.accepted += outcome[:room]
+    harvest.surplus_samples += max(0, len(outcome) - room)

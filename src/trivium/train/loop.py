@@ -21,6 +21,7 @@ from trivium.models import runtime
 from trivium.models.load import load_model
 from trivium.store.progress import Progress, SilentProgress, make_progress
 from trivium.train import checkpoint
+from trivium.train.forward import precision
 from trivium.train.optimizers import FlatGradient, freeze, make_optimizers, set_lr, trainable
 from trivium.train.schedule import lr_factor
 from trivium.train.settings import LoopConfig
@@ -85,12 +86,12 @@ class History:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """Everything a rank needs to know; picklable."""
+    """Everything a rank needs to know; picklable where there are several."""
 
     model: Path
     """Folder of the model to start from."""
     objective: Callable[[], Objective]
-    """A module-level function, or a partial of one."""
+    """Makes the objective; with more than one rank a module-level function, or a partial of one."""
     config: LoopConfig
     scratch: Path
     """Folder for checkpoints."""
@@ -105,10 +106,12 @@ def run_job(job: Job) -> tuple[PreTrainedModel, History]:
 
 
 def _run_rank(rank: int, job: Job) -> tuple[PreTrainedModel, History]:
-    model = load_model(job.model).train()
-    objective = job.objective()
-    history = train(model, objective, job.config, job.scratch, rank=rank, label=job.label)
-    return model.eval(), history
+    # In evaluation mode: without dropout, a step is a pure function of weights and rows.
+    model = load_model(job.model)
+    with precision(model, job.config.precision):
+        objective = job.objective()
+        history = train(model, objective, job.config, job.scratch, rank=rank, label=job.label)
+    return model, history
 
 
 def train(

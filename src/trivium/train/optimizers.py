@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +14,9 @@ from trivium.train.settings import LoopConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+_IN_LAYER = re.compile(r"\.\d+\.")
+"""Names of weights inside the numbered layers, whatever a model calls them."""
 
 
 class FlatGradient:
@@ -73,7 +77,7 @@ def trainable(model: PreTrainedModel) -> dict[str, Tensor]:
 
 def make_optimizers(parameters: dict[str, Tensor], config: LoopConfig) -> list[torch.optim.Optimizer]:
     """AdamW for everything, or Muon for the matrices of the layers and AdamW for the rest."""
-    inner = {name for name, weight in parameters.items() if weight.dim() == 2 and ".layers." in name}
+    inner = {name for name, weight in parameters.items() if weight.dim() == 2 and _IN_LAYER.search(name)}
     rest = [name for name in parameters if config.optimizer == "adamw" or name not in inner]
     groups = [
         {"params": [parameters[n] for n in rest if n in inner], "weight_decay": config.weight_decay},

@@ -89,15 +89,16 @@ class Setting:
     """Passes over the arm's pairs, or over its right replies where there are no pairs."""
 
 
-SLOWER = {"pocket": 1, "pretrained": 10}
+SLOWER = {"pocket": 1, "pretrained": 3}
 """Base -> what learning rates are divided by. Those of pretrained models are for training all weights of some
-hundred million parameters (SmolLM2-135M): 1e-6 to 3e-5."""
+hundred million parameters (SmolLM2-135M): 1e-5 to 1e-4 for single tokens, 3e-6 to 1e-4 for whole replies,
+1e-5 to 1e-3 for right replies."""
 
 
 def settings_of(arm: str, config: ExperimentConfig) -> list[Setting]:
     """List what an arm may choose from."""
     return [
-        replace(setting, learning_rate=float(f"{setting.learning_rate / SLOWER[config.base]:.6g}"))
+        replace(setting, learning_rate=float(f"{setting.learning_rate / SLOWER[config.base]:.1g}"))
         for setting in _settings(arm, config.grid)
     ]
 

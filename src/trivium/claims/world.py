@@ -155,7 +155,7 @@ def open_model(model: Model, out: Path, config: ExperimentConfig) -> World:
             max_reply_tokens=model.max_tokens,
             shard_questions=SHARD_QUESTIONS,
         ),
-        dpo=DPOConfig(loop=LOOP, anchor_rows=4, kl_anchor_rows=4),
+        dpo=DPOConfig(loop=LOOP, anchor_rows=8, kl_anchor_rows=8),
         evaluate=EvaluateConfig(solution_tokens=model.max_tokens),
         heldout=model.heldout,
         untouched=model.untouched,
@@ -167,7 +167,7 @@ SHARD_QUESTIONS = 12
 
 LOOP = LoopConfig(
     learning_rate=1e-5,
-    rows=8,
+    rows=32,
     row_tokens=1024,
     micro_tokens=2048,
     weight_decay=0.0,

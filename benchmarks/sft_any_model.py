@@ -46,15 +46,13 @@ def main() -> None:
     args = parser.parse_args()
     settle(threads=1)
     tokens = args.rows * ROW_TOKENS
-    examples = read(args.conversations)
-    encode = make_encoder(args.model, load_tokenizer(args.model))
-    documents = [encode(example.messages) for example in examples]
+    examples, documents = take(args.model, read(args.conversations), tokens * args.steps)
     if args.layouts:
         layouts(args.model, [ids for ids, _ in documents], tokens)
     peer = plain_loop(args.model, documents, tokens, args.peer_steps)
     print(f"plain loop: {peer:,.1f} tokens per CPU second", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        found = fine_tune(args.model, take(examples, documents, tokens * args.steps), args.rows, Path(folder))
+        found = fine_tune(args.model, examples, [ids for ids, _ in documents], args.rows, Path(folder))
     line = {
         "name": "sft_any_model",
         **found,
@@ -81,19 +79,24 @@ def read(path: Path) -> list[Example]:
 
 
 def take(
-    examples: Sequence[Example], documents: Sequence[tuple[list[int], list[bool]]], tokens: int
-) -> list[Example]:
-    """So many conversations that they fill the tokens."""
-    found = []
-    for example, (ids, _) in zip(examples, documents, strict=True):
+    model: Path, examples: Sequence[Example], tokens: int
+) -> tuple[list[Example], list[tuple[list[int], list[bool]]]]:
+    """So many conversations that they fill the tokens, and their ids with marks on the replies."""
+    encode = make_encoder(model, load_tokenizer(model))
+    chosen: list[Example] = []
+    documents: list[tuple[list[int], list[bool]]] = []
+    for example in examples:
         if tokens <= 0:
             break
-        found.append(example)
-        tokens -= len(ids)
-    return found
+        chosen.append(example)
+        documents.append(encode(example.messages))
+        tokens -= len(documents[-1][0])
+    return chosen, documents
 
 
-def fine_tune(model: Path, examples: Sequence[Example], rows: int, folder: Path) -> dict[str, Any]:
+def fine_tune(
+    model: Path, examples: Sequence[Example], ids: Sequence[list[int]], rows: int, folder: Path
+) -> dict[str, Any]:
     """Run the stage and load what it wrote."""
     from trivium.store.files import read_parquet
 
@@ -114,7 +117,7 @@ def fine_tune(model: Path, examples: Sequence[Example], rows: int, folder: Path)
     seconds, wall = time.process_time() - began, time.perf_counter() - wall
     losses = read_parquet(paths["sft"] / "losses.parquet").column("loss").to_pylist()
     load_model(paths["sft"] / "model")
-    read_tokens = sum(len(ids) for ids in _ids(paths["sft"] / "model", examples, ROW_TOKENS))
+    read_tokens = sum(len(one) - 1 for one in ids if len(one) <= ROW_TOKENS + 1)
     tenth = max(1, len(losses) // 10)
     return {
         "steps": found["steps"],
@@ -127,12 +130,6 @@ def fine_tune(model: Path, examples: Sequence[Example], rows: int, folder: Path)
         "parameters": found["parameters"],
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-
-
-def _ids(model: Path, examples: Sequence[Example], longest: int) -> list[list[int]]:
-    encode = make_encoder(model, load_tokenizer(model))
-    ids = [encode(example.messages)[0][:-1] for example in examples]
-    return [one for one in ids if len(one) <= longest]
 
 
 def plain_loop(

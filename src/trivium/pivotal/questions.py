@@ -188,7 +188,7 @@ def _json_rows(path: Path, text: str) -> Iterator[dict[str, Any]]:
     try:
         whole = json.loads(text) if ".json" in path.suffixes else None
         rows = (
-            whole if whole is not None else [json.loads(line) for line in text.splitlines() if line.strip()]
+            whole if whole is not None else [json.loads(line) for line in text.split("\n") if line.strip()]
         )
     except json.JSONDecodeError as error:
         raise DataError(

@@ -125,7 +125,7 @@ def test_a_setting_that_breaks_down_loses_and_says_why(
 
     monkeypatch.setattr(fit, "fit", broken)
     world = open_world(Run.open(finished_run), done[0], CONFIG)
-    (row,) = fit.try_setting(world, fit.Trial(7, settings_of("pivotal", "small")[0]))["trials"].to_pylist()
+    (row,) = fit.try_setting(world, fit.Trial(7, settings_of("pivotal", CONFIG)[0]))["trials"].to_pylist()
     assert (row["score"], row["error"]) == (-1.0, "training: no usable gradient")
     whole = read_parquet(done[0] / "tune.parquet")
     assert list(row) == whole.column_names

@@ -11,7 +11,7 @@ from trivium.claims import claim_11, claim_12
 from trivium.claims.measure import Outcome
 from trivium.claims.pairs import capped, distinct, parted, whole_pairs
 from trivium.claims.results import difference, finding, judge, matrices
-from trivium.claims.settings import TRAINED, at_edge, settings_of
+from trivium.claims.settings import TRAINED, ExperimentConfig, at_edge, settings_of
 from trivium.records import Rollout
 
 
@@ -151,13 +151,27 @@ def test_no_question_gives_more_than_its_share() -> None:
 
 
 def test_every_arm_chooses_from_as_much() -> None:
-    sizes = {arm: len(settings_of(arm, "full")) for arm in TRAINED}
-    assert len({sizes[arm] for arm in TRAINED if arm != "rejection"}) == 1
-    assert len({setting for arm in TRAINED for setting in settings_of(arm, "full")}) == sum(sizes.values())
-    by_rate = sorted(settings_of("pivotal", "full"), key=lambda setting: setting.learning_rate)
-    assert at_edge(by_rate[0], "full") and at_edge(by_rate[-1], "full")
-    assert not at_edge(settings_of("pivotal", "small")[0], "small")
-    assert not at_edge(settings_of("pivotal", "small")[0], "full")
+    for base in ("pocket", "pretrained"):
+        full, small = (ExperimentConfig(grid=grid, base=base) for grid in ("full", "small"))
+        sizes = {arm: len(settings_of(arm, full)) for arm in TRAINED}
+        assert len({sizes[arm] for arm in TRAINED if arm != "rejection"}) == 1
+        assert len({setting for arm in TRAINED for setting in settings_of(arm, full)}) == sum(sizes.values())
+        by_rate = sorted(settings_of("pivotal", full), key=lambda setting: setting.learning_rate)
+        assert at_edge(by_rate[0], full) and at_edge(by_rate[-1], full)
+        (middle,) = settings_of("pivotal", small)
+        assert not at_edge(middle, small)
+        assert not at_edge(middle, full)
+        rates = settings_of("whole", ExperimentConfig(grid="rates", base=base))
+        assert len({setting.learning_rate for setting in rates}) == len(rates) == 4
+
+
+def test_what_can_be_detected_is_larger_than_half_the_interval() -> None:
+    # A standard error of 0.01: 1.96 of them on either side, and 1.96 + 0.84 are found four times in five.
+    row = finding(13, "s", "m", (0.0, -0.0196, 0.0196), n=9, seeds=2, trained=True)
+    assert row.detectable == pytest.approx(0.028, abs=1e-4)
+    rng = np.random.default_rng(0)
+    found = rng.normal(row.detectable, 0.01, 20_000) - 0.0196 > 0
+    assert found.mean() == pytest.approx(0.8, abs=0.02)
 
 
 def test_entropies_are_those_of_the_next_token(finished_run: Any) -> None:

@@ -52,6 +52,14 @@ def test_all_formats_give_the_same_questions(tmp_path: Path) -> None:
     assert len(found) == 5 and all(ids == found[0] for ids in found)
 
 
+def test_a_line_separator_within_a_text_ends_no_row(tmp_path: Path) -> None:
+    # U+2028 may stand bare in JSON (it does in GSM8K's train.jsonl); only a newline ends a row.
+    text = "one\u2028 and \x85two"
+    (tmp_path / "q.jsonl").write_text(json.dumps({"question": text, "answer": 1}, ensure_ascii=False) + "\n")
+    found, _ = read(tmp_path / "q.jsonl", Columns(), "")
+    assert [question.prompt for question in found] == [text]
+
+
 def test_named_columns_and_verifiers(tmp_path: Path) -> None:
     path = lines(tmp_path / "q.jsonl", {"ask": "a", "want": "w", "question": "no", "answer": "no"})
     (question,), _ = read(path, Columns("ask", "want"), "exact")

@@ -150,7 +150,7 @@ def test_fine_tuning_counts_replies_only(tuned: Path) -> None:
     config = sft_stage.SFTConfig(start="pretrain", epochs=1.0, loop=LOOP)
     rows = stage.rows("sft_data", "examples", Example)
     tokenizer = load_tokenizer(tuned / "pretrain" / "model")
-    sft_stage.write_store(rows, tokenizer, config, stage)
+    sft_stage.write_store(rows, tuned / "pretrain" / "model", config, stage)
     manifest = json.loads((stage.scratch / "tokens" / "tokens.json").read_text())
     replies = sum(len(tokenizer.encode(row.messages[1].content)) + 1 for row in rows)
     assert manifest["sources"]["sum"]["targets"] == replies
@@ -219,9 +219,7 @@ def test_user_mistakes_are_one_sentence(run: Path) -> None:
         midtrain_stage.run(config, door(run, "midtrain_bad"))
     empty = door(run, "sft_empty")
     with pytest.raises(DataError, match="no usable conversation"):
-        sft_stage.write_store(
-            [], load_tokenizer(run / "tokenize" / "tokenizer"), sft_stage.SFTConfig(), empty
-        )
+        sft_stage.write_store([], run / "tokenize" / "tokenizer", sft_stage.SFTConfig(), empty)
 
 
 def test_stage_modules_import_without_torch_or_arrow() -> None:

@@ -72,6 +72,6 @@ def findings(
             threshold=TOLERATED,
             trained=True,
         )
-        for task, values in untouched[PIVOTAL].items()
+        for task, values in untouched.get(PIVOTAL, {}).items()
     ]
     return found

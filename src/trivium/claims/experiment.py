@@ -18,10 +18,27 @@ from trivium.claims.gather import choose_problems, gather
 from trivium.claims.measure import CHUNK, Asked, Outcome, ask_problems, ask_untouched, untouched_shards
 from trivium.claims.page import CLAIMS, page
 from trivium.claims.pairs import write_arms
-from trivium.claims.results import Finding, arm_rows, matrices, untouched_matrices
+from trivium.claims.results import Finding, Matrix, arm_rows, matrices, untouched_matrices
 from trivium.claims.scan import SCANNED, choose_traces, scan
-from trivium.claims.settings import AFTER, REJECTION, SFT, TRAINED, ExperimentConfig, Setting, settings_of
-from trivium.claims.world import HELDOUT, World, open_world, write_problems, write_replay
+from trivium.claims.settings import (
+    AFTER,
+    REJECTION,
+    SFT,
+    TRAINED,
+    ExperimentConfig,
+    Setting,
+    settings_of,
+    untried,
+)
+from trivium.claims.world import (
+    HELDOUT,
+    Model,
+    World,
+    open_model,
+    open_world,
+    write_problems,
+    write_replay,
+)
 from trivium.config import to_json
 from trivium.errors import ConfigError, DataError
 from trivium.evaluate.logs import ItemLog
@@ -41,13 +58,13 @@ RECORD = "experiment.json"
 
 
 def run(
-    numbers: Sequence[int], path: Path, out: Path, config: ExperimentConfig, workers: int
+    numbers: Sequence[int], subject: Path | Model, out: Path, config: ExperimentConfig, workers: int
 ) -> list[Finding]:
-    """Test claims on a finished run and write what came out.
+    """Test claims on a finished run, or on any model, and write what came out.
 
     Args:
         numbers: Claims, of `trivium.claims.page.CLAIMS`.
-        path: Folder of the run.
+        subject: Folder of the run, or a model with its question files.
         out: Folder of the experiment; partial work of the same experiment there goes on.
         config: Sizes.
         workers: Processes; the results do not depend on it.
@@ -59,7 +76,10 @@ def run(
     for number in numbers:
         if number not in CLAIMS:
             raise ConfigError(f"claims: got {number}; expected some of {', '.join(map(str, CLAIMS))}.")
-    world = open_world(Run.open(path), out, config)
+    if isinstance(subject, Model):
+        world = open_model(subject, out, config)
+    else:
+        world = open_world(Run.open(subject), out, config)
     _claim_folder(world)
     stage = StageDir(name="claims", path=out, seed=world.seed, workers=workers)
     write_problems(world)
@@ -121,16 +141,13 @@ def compare(world: World, stage: StageDir) -> dict[str, Any]:
     trained = run_shards(stage, "train", functools.partial(train_arm, world), trainings, label="training")
     models = [(SFT, 0, world.sft), *((t.setting.arm, t.number, _model(world, t)) for t in trainings)]
     outcomes = from_table(Outcome, ask_all(world, stage, models))
-    left = [shard for model in models for shard in untouched_shards(world, *model)]
-    logs = run_shards(stage, "untouched", functools.partial(ask_untouched, world), left, label="other tasks")
     stage.write_table("trained", trained["trained"])
-    stage.write_table("untouched", logs["logs"])
-    cells, kept = matrices(outcomes), untouched_matrices(from_table(ItemLog, logs["logs"]))
+    cells, kept = matrices(outcomes), ask_others(world, stage, models)
     arms = (SFT, *chosen)
     return {
         "findings": claim_13.findings(cells, kept),
         "rows": arm_rows(cells, arms),
-        "untouched": arm_rows(kept, arms),
+        "untouched": arm_rows(kept, arms) if kept else [],
         "chosen": chosen,
         "counts": counts.to_pylist(),
     }
@@ -138,7 +155,9 @@ def compare(world: World, stage: StageDir) -> dict[str, Any]:
 
 def choose(world: World, stage: StageDir, name: str, arms: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Try every arm's settings on the development problems; arm -> the best row, the mildest of equals."""
-    settings = [setting for arm in arms for setting in settings_of(arm, world.config.grid)]
+    if world.config.grid == "given":
+        return {arm: untried(arm, world.config) for arm in arms}
+    settings = [setting for arm in arms for setting in settings_of(arm, world.config)]
     trials = [Trial(index, setting) for index, setting in enumerate(settings)]
     tables = run_shards(stage, name, functools.partial(try_setting, world), trials, label="settings")
     stage.write_table(name, tables["trials"])
@@ -171,12 +190,24 @@ def ask_all(world: World, stage: StageDir, models: Sequence[tuple[str, int, Path
     return tables["outcomes"]
 
 
+def ask_others(
+    world: World, stage: StageDir, models: Sequence[tuple[str, int, Path]]
+) -> dict[str, dict[str, Matrix]]:
+    """Measure every model on tasks that the questions are not about; nothing where there are none."""
+    left = [shard for model in models for shard in untouched_shards(world, *model)]
+    if not left:
+        return {}
+    logs = run_shards(stage, "untouched", functools.partial(ask_untouched, world), left, label="other tasks")
+    stage.write_table("untouched", logs["logs"])
+    return untouched_matrices(from_table(ItemLog, logs["logs"]))
+
+
 def _claim_folder(world: World) -> None:
     """Make the folder this experiment's own, or see that it already is."""
     parts = {
         "config": to_json(world.config),
         "seed": world.seed,
-        "inputs": {"sft": model_hash(world.sft)},
+        "inputs": {"sft": model_hash(world.sft), **question_files(world)},
         "code": code_hash("trivium.claims.experiment"),
     }
     record = world.out / RECORD
@@ -186,6 +217,24 @@ def _claim_folder(world: World) -> None:
             "expected the same one, choose another --out or delete it."
         )
     files.write_json(record, parts)
+
+
+def question_files(world: World) -> dict[str, str]:
+    """Hashes of the files that the problems come from, and how they are asked; nothing for a run."""
+    if not world.heldout:
+        return {}
+    names = (world.pivotal.questions, world.heldout, *world.untouched)
+    asked = (
+        world.pivotal.verifier,
+        world.pivotal.prompt_style,
+        world.pivotal.system,
+        world.pivotal.prompt,
+        str(world.pivotal.max_reply_tokens),
+    )
+    return {
+        "files": ",".join(files.file_hash(Path(name)) for name in names),
+        "asked": "|".join(asked),
+    }
 
 
 def _setting(row: dict[str, Any]) -> Setting:

@@ -119,11 +119,11 @@ def fit(world: World, setting: Setting, number: int, folder: Path, data: str = "
         inputs={
             "start": world.model_folder(FITTED, number) if after else world.stages["sft"],
             "data": world.arm_folder(data or (PIVOTAL if after else setting.arm), number),
-            "replay": world.out / "replay",
+            **({"replay": world.out / "replay"} if world.replays else {}),
         },
     )
     with contextlib.redirect_stderr(io.StringIO()):  # the bar of the ledger stands for all of them
-        found = dpo_stage.run(stage_config(world.dpo, setting), stage)
+        found = dpo_stage.run(stage_config(world, setting), stage)
     shutil.rmtree(folder / SCRATCH, ignore_errors=True)
     return {
         **dataclasses.asdict(setting),
@@ -136,8 +136,9 @@ def fit(world: World, setting: Setting, number: int, folder: Path, data: str = "
     }
 
 
-def stage_config(base: DPOConfig, setting: Setting) -> DPOConfig:
+def stage_config(world: World, setting: Setting) -> DPOConfig:
     """Turn the run's own dpo1 into an arm's: optimizer, batch and replay are the same for all."""
+    base = world.dpo
     pairs = setting.arm != REJECTION
     return dataclasses.replace(
         base,
@@ -151,7 +152,7 @@ def stage_config(base: DPOConfig, setting: Setting) -> DPOConfig:
         anchor_from="data",
         anchor_weight=0.0 if setting.hold == "kl" else 1.0,
         anchor_rows=base.anchor_rows if pairs else base.loop.rows,
-        replay_from="replay",
+        replay_from="replay" if world.replays else "",
         kl_weight=1.0 if setting.hold == "kl" else 0.0,
         heldout_frac=0.0,
         loop=dataclasses.replace(base.loop, learning_rate=setting.learning_rate, ranks=1),

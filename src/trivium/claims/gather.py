@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from trivium.claims.world import World
+from trivium.claims.world import World, training_questions
 from trivium.errors import DataError
 from trivium.models.sample_draw import request_seed
 from trivium.pivotal import rollouts, shards
@@ -42,7 +42,7 @@ def choose_problems(world: World, number: int) -> list[Problem]:
     """
     config, seed = world.pivotal, world.seed_of(number)
     door = world.door("pivotal", world.seed_folder(number), number)
-    found = fitting(config, door)
+    found = training_questions(world) if world.heldout else list(fitting(config, door))
     if not found:
         raise DataError(
             f"claims: {config.questions} has no question of skill {config.skill!r}; run it again."

@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trivium.claims.world import World
+from trivium.claims import untouched
+from trivium.claims.world import World, read_problems
+from trivium.errors import DataError
 from trivium.evaluate import work
-from trivium.evaluate.logs import GREEDY, SAMPLED
-from trivium.evaluate.tasks import TASKS, contest
-from trivium.models import chat
+from trivium.evaluate.logs import GREEDY, SAMPLED, ItemLog
+from trivium.models import prompting
 from trivium.models.load import Tokenizer
 from trivium.models.sample import Completion, Request, cached_model, sample
 from trivium.models.sample_draw import request_seed
+from trivium.pivotal import verifiers
 from trivium.records import Question, Verdict, to_table
 
 if TYPE_CHECKING:
@@ -75,42 +77,65 @@ def ask_problems(world: World, asked: Asked) -> Mapping[str, pa.Table]:
 
 def ask(world: World, asked: Asked) -> list[Outcome]:
     """Answer every problem once greedily and `samples` times at T=1; all models draw alike."""
-    tokenizer, model = work.cached_tokenizer(str(asked.model)), cached_model(asked.model)
-    path = str(world.problems(asked.split))
-    questions = work.questions_by_task((path,))[contest.NAME][asked.start : asked.stop]
-    requests = [_request(world, asked, question) for question in questions]
+    model = cached_model(asked.model)
+    questions = read_problems(world, asked.split)[asked.start : asked.stop]
+    requests = requests_for(world, asked, questions)
     plain = [request for request in requests if request is not None]
     many = [
         dataclasses.replace(request, seed=request_seed(request.seed, index))
         for request in plain
         for index in range(asked.samples)
     ]
-    stops, size = chat.stop_ids(tokenizer), world.evaluate.batch_size
+    tokenizer = work.cached_tokenizer(str(asked.model))
+    stops, size = prompting.stop_ids(asked.model, tokenizer), world.evaluate.batch_size
     greedy = sample(model, plain, temperature=0.0, stop_ids=stops, batch_size=size)
     drawn = sample(model, many, temperature=1.0, stop_ids=stops, batch_size=size)
-    far = drifts(world, asked, plain, drawn[:: asked.samples]) if asked.drift else [(0.0, 0)] * len(plain)
+    far = iter(drifts(world, asked, plain, drawn[:: asked.samples]))
     each = iter(range(len(plain)))
-    rows = []
-    for question, request in zip(questions, requests, strict=True):
-        if request is None:
-            rows.append(_outcome(asked, question, tokenizer, [], [], (0.0, 0)))
-        else:
-            at = next(each)
-            replies = drawn[at * asked.samples : (at + 1) * asked.samples]
-            rows.append(_outcome(asked, question, tokenizer, [greedy[at]], replies, far[at]))
-    return rows
+    mine: list[list[Completion]] = []
+    for request in requests:
+        at = next(each) if request is not None else -1
+        mine.append([greedy[at], *drawn[at * asked.samples : (at + 1) * asked.samples]] if at >= 0 else [])
+    right = judge(questions, mine, tokenizer)
+    return [
+        _outcome(asked, question, replies, marks, next(far, (0.0, 0)) if replies else (0.0, 0))
+        for question, replies, marks in zip(questions, mine, right, strict=True)
+    ]
+
+
+def judge(
+    questions: Sequence[Question], replies: Sequence[Sequence[Completion]], tokenizer: Tokenizer
+) -> list[list[bool]]:
+    """Whether each reply to each question is right."""
+    every = [
+        verifiers.Asked(
+            question.verifier, question.prompt, tokenizer.decode(reply.ids).strip(), question.answer
+        )
+        for question, own in zip(questions, replies, strict=True)
+        for reply in own
+    ]
+    verdicts = iter(verifiers.judge_all(every, verifiers.JudgeModel()))
+    return [[next(verdicts) == Verdict.RIGHT for _ in own] for own in replies]
 
 
 def drifts(
     world: World, asked: Asked, requests: Sequence[Request], replies: Sequence[Completion]
 ) -> list[tuple[float, int]]:
-    """KL(model || SFT) in nats over the tokens of each reply that the model sampled, and their number."""
+    """KL(model || SFT) in nats over the tokens of each reply that the model sampled, and their number.
+
+    For the problems up to `config.drift` alone; none where it is not asked for.
+    """
     import torch
 
     from trivium.models.load import load_model
+    from trivium.train.forward import precision
     from trivium.train.preference_losses import divergences
     from trivium.train.work import fill
 
+    most = max(0, world.config.drift - asked.start) if asked.drift else 0
+    requests, replies = requests[:most], replies[:most]
+    if not requests:
+        return []
     model, sft = cached_model(asked.model), load_model(world.sft)
     documents = [
         ([*request.prefix_ids, *reply.ids, *([reply.stop_id] if reply.stop_id >= 0 else [])])
@@ -121,7 +146,7 @@ def drifts(
         for ids, request in zip(documents, requests, strict=True)
     ]
     found: list[tuple[float, int]] = []
-    with torch.no_grad():
+    with torch.no_grad(), precision(sft, "auto"):
         for group in fill(marked, [len(ids) for ids, _ in marked], DRIFT_TOKENS):
             parts = divergences(sft, model, group).split([sum(marks) for _, marks in group])
             found += [(float(part.sum()), len(part)) for part in parts]
@@ -129,12 +154,27 @@ def drifts(
 
 
 def ask_untouched(world: World, shard: work.Shard) -> Mapping[str, pa.Table]:
-    """Answer a slice of another task, as the stage evaluate does; returns the table `logs`."""
+    """Answer a slice of another task, as the stage evaluate does or off a file; returns the table `logs`."""
+    if world.untouched:
+        return {"logs": to_table(ItemLog, untouched.ask(shard))}
     return work.run_shard(setting_of(world), shard)
 
 
 def untouched_shards(world: World, arm: str, number: int, model: Path) -> list[work.Shard]:
-    """Pieces of work for all other tasks of one model."""
+    """Pieces of work for all other tasks of one model; for a model of one's own, those of the files given."""
+    if world.heldout:
+        return [
+            work.Shard(
+                checkpoint=f"{arm}/{number}",
+                model=str(model),
+                style="plain",
+                task=path,
+                mode="likelihood",
+                start=0,
+                stop=world.config.untouched,
+            )
+            for path in world.untouched
+        ]
     groups = work.questions_by_task(setting_of(world).tables)
     return [
         work.Shard(
@@ -173,40 +213,44 @@ def setting_of(world: World) -> work.Setting:
     )
 
 
-def _request(world: World, asked: Asked, question: Question) -> Request | None:
-    tokenizer, model = work.cached_tokenizer(str(asked.model)), cached_model(asked.model)
-    shard = work.Shard(
-        checkpoint=asked.arm,
-        model=str(asked.model),
-        style="chat",
-        task=contest.NAME,
-        mode=SAMPLED,
-        start=asked.start,
-        stop=asked.stop,
-    )
-    setting = setting_of(world)
-    limit = setting.tokens[TASKS[contest.NAME].length]
-    context = int(model.config.max_position_embeddings)
-    return work.request_for(tokenizer, question, shard, setting, limit, context)
+def requests_for(world: World, asked: Asked, questions: Sequence[Question]) -> list[Request | None]:
+    """Build one request a question; None where it cannot be asked or leaves no room for a reply.
+
+    The random seed depends on the experiment and the question but not on the model, so that models differ by
+    what they learned and not by their luck.
+    """
+    pivotal, tokenizer = world.pivotal, work.cached_tokenizer(str(asked.model))
+    asker = prompting.make_asker(asked.model, tokenizer, pivotal.prompt_style, pivotal.system)
+    context = prompting.context_length(asked.model) or 2**31
+    limit = world.evaluate.solution_tokens
+    found: list[Request | None] = []
+    for question in questions:
+        try:
+            ids = asker(pivotal.prompt.replace("{question}", question.prompt))
+        except DataError:
+            found.append(None)
+            continue
+        room = min(limit, context - len(ids))
+        seed = request_seed(world.seed, "evaluate", SAMPLED, question.id)
+        found.append(Request(ids, seed, room) if room > 0 else None)
+    return found
 
 
 def _outcome(
     asked: Asked,
     question: Question,
-    tokenizer: Tokenizer,
-    greedy: Sequence[Completion],
-    drawn: Sequence[Completion],
+    replies: Sequence[Completion],
+    right: Sequence[bool],
     drift: tuple[float, int],
 ) -> Outcome:
-    def right(reply: Completion) -> bool:
-        return contest.judge(question, tokenizer.decode(reply.ids).strip()) == Verdict.RIGHT
-
+    """Put together what became of one question: the greedy reply first, then those drawn."""
+    greedy, drawn = replies[:1], replies[1:]
     return Outcome(
         arm=asked.arm,
         seed=asked.number,
         item_id=question.id,
-        greedy=float(any(map(right, greedy))),
-        right=sum(map(right, drawn)),
+        greedy=float(any(right[:1])),
+        right=sum(right[1:]),
         samples=asked.samples,
         tokens=sum(len(reply.logprobs) for reply in drawn),
         nats=-sum(sum(reply.logprobs) for reply in drawn),

@@ -12,6 +12,9 @@ from trivium.claims.settings import AFTER, PIVOTAL, TITLES, ExperimentConfig, Se
 CLAIMS: dict[int, Any] = {claim.NUMBER: claim for claim in (claim_11, claim_12, claim_13)}
 """Number -> module of the claim."""
 
+WORDS = {"holds": "holds", "fails": "fails", "undecided": "not decided at this scale"}
+"""Verdict -> what is printed."""
+
 IN_POINTS = ("greedy", "sampled", "pass")
 
 
@@ -22,10 +25,28 @@ def findings_text(found: Sequence[Finding]) -> str:
         own = [row for row in found if row.claim == number]
         if own:
             lines = [
-                [f.statement, f.metric, _interval(f), _wanted(f), f"{f.n:,}", str(f.seeds), f.verdict]
+                [
+                    f.statement,
+                    f.metric,
+                    _interval(f),
+                    _wanted(f),
+                    f"{f.n:,}",
+                    str(f.seeds),
+                    _scaled(f, f.detectable),
+                    WORDS[f.verdict],
+                ]
                 for f in own
             ]
-            header = ["statement", "measured", "value [95 %]", "wanted", "n", "seeds", "verdict"]
+            header = [
+                "statement",
+                "measured",
+                "value [95 %]",
+                "wanted",
+                "n",
+                "seeds",
+                "detectable",
+                "verdict",
+            ]
             parts.append(f"## {number}. {claim.TITLE}\n\n{_table([header, *lines])}")
     return "\n".join(parts)
 
@@ -45,7 +66,9 @@ def arms_text(rows: Sequence[Mapping[str, Any]], untouched: Sequence[Mapping[str
 
 
 def choices_text(
-    chosen: Mapping[str, Mapping[str, Any]], counts: Sequence[Mapping[str, Any]], grid: str
+    chosen: Mapping[str, Mapping[str, Any]],
+    counts: Sequence[Mapping[str, Any]],
+    config: ExperimentConfig,
 ) -> str:
     """What every arm was trained on and with."""
     header = [
@@ -67,7 +90,7 @@ def choices_text(
             k: sum(c[k] for c in own) / len(own) for k in ("tokens", "pairs", "questions", "right_replies")
         }
         setting = Setting(**{key: row[key] for key in ("arm", "learning_rate", "beta", "hold", "epochs")})
-        edge = " (edge of the grid)" if at_edge(setting, grid) else ""
+        edge = " (edge of the grid)" if at_edge(setting, config) else ""
         lines.append(
             [
                 TITLES[arm],
@@ -76,7 +99,9 @@ def choices_text(
                 f"{setting.beta:g}" if setting.beta else "-",
                 f"{setting.epochs}",
                 {"": "-", "right": "right replies", "kl": "KL"}[setting.hold],
-                f"{100 * row['dev_greedy']:.1f} greedy, {100 * row['dev_sampled']:.1f} at T=1",
+                "not tried"
+                if row["dev_greedy"] is None
+                else f"{100 * row['dev_greedy']:.1f} greedy, {100 * row['dev_sampled']:.1f} at T=1",
             ]
         )
     return _table([header, *lines])
@@ -97,13 +122,15 @@ def page(
     parts = [
         "# Claims\n",
         "Written by `trivium claims`. A statement holds where its whole 95 % interval lies on the wanted "
-        "side, fails where it lies on the other, and is undecided else; one seed decides nothing about "
-        "training. Intervals are not widened for the number of statements.\n",
+        "side, fails where it lies on the other, and is not decided else; one seed decides nothing about "
+        "training. Detectable is the distance from the wanted value that an experiment of this size finds in "
+        "four of five repetitions. Intervals are not widened for the number of statements.\n",
         findings_text(found),
     ]
     if experiment is not None:
         parts += [
             "## The experiment behind claim 13\n",
+            "" if experiment["untouched"] else "Untouched tasks were not measured: no file was given.\n",
             f"{config.questions:,} questions and one budget of rollouts a seed, {config.seeds} seeds; "
             f"settings chosen on {config.dev:,} development problems (first seed, mean of greedy and T=1); "
             f"{config.heldout:,} held-out problems, {config.samples} replies each at T=1 (so pass@"
@@ -112,7 +139,7 @@ def page(
             "not answered wrongly.\n",
             arms_text(experiment["rows"], experiment["untouched"]),
             "What each arm was trained on, a seed on average, and the settings it chose:\n",
-            choices_text(experiment["chosen"], experiment["counts"], config.grid),
+            choices_text(experiment["chosen"], experiment["counts"], config),
         ]
     return "\n".join(parts)
 
@@ -129,6 +156,11 @@ def _interval(found: Finding) -> str:
         f"{scale * number:{sign}.{digits}f}" for number in (found.value, found.low, found.high)
     )
     return f"{value} [{low}, {high}]" + (" points" if found.unit == "points" else "")
+
+
+def _scaled(found: Finding, number: float) -> str:
+    scale, digits = {"points": (100, 1), "share": (1, 3), "count": (1, 2)}[found.unit]
+    return f"{scale * number:.{digits}f}"
 
 
 def _wanted(found: Finding) -> str:

@@ -140,17 +140,20 @@ def entropies(model: PreTrainedModel, pairs: Sequence[Preference]) -> list[float
     """Entropy in nats of the model's next token after the prompt of each single-token pair."""
     import torch
 
-    from trivium.train.forward import head_weight
+    from trivium.train.forward import in_chunks
     from trivium.train.pairs import TokenUnit, make_units
     from trivium.train.preference_losses import states_before
     from trivium.train.work import fill
+
+    def entropy(logits_CV: torch.Tensor) -> torch.Tensor:
+        logps_CV = logits_CV.log_softmax(-1)
+        return -(logps_CV.exp() * logps_CV).sum(-1)
 
     found = [0.0] * len(pairs)
     units = [unit for unit in make_units(pairs) if isinstance(unit, TokenUnit)]
     with torch.no_grad():
         for group in fill(units, [unit.num_tokens for unit in units], 4096):
-            logps_KV = (states_before(model, group) @ head_weight(model).t()).log_softmax(-1)
-            values = -(logps_KV.exp() * logps_KV).sum(-1)
+            values = in_chunks(model, entropy, states_before(model, group))
             numbers = [number for unit in group for number in unit.pairs]
             for number, value in zip(numbers, values.tolist(), strict=True):
                 found[number] = value

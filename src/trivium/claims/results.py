@@ -13,7 +13,7 @@ import numpy as np
 
 from trivium.claims.measure import Outcome, kept
 from trivium.evaluate.logs import ItemLog
-from trivium.stats import crossed_mean
+from trivium.stats import crossed_mean, normal_quantile
 
 Verdict = Literal["holds", "fails", "undecided"]
 Matrix = np.ndarray
@@ -41,6 +41,8 @@ class Finding:
     """Problems or traces behind it."""
     seeds: int
     verdict: Verdict
+    detectable: float
+    """A true distance from the threshold of this size would be found in four repetitions of five."""
 
 
 def judge(low: float, high: float, threshold: float, direction: str) -> Verdict:
@@ -50,6 +52,14 @@ def judge(low: float, high: float, threshold: float, direction: str) -> Verdict:
     if high < threshold:
         return "fails" if direction == "above" else "holds"
     return "undecided"
+
+
+def detectable(low: float, high: float) -> float:
+    """Return the smallest difference that a test at 5 % finds with a power of 80 %, given a 95 % interval.
+
+    Source: (z_0.975 + z_0.8) standard errors; e.g. Card et al. 2020, arXiv:2010.06595.
+    """
+    return (normal_quantile(0.95) + normal_quantile(0.6)) * (high - low) / (2 * normal_quantile(0.95))
 
 
 def finding(
@@ -81,11 +91,12 @@ def finding(
         n=n,
         seeds=seeds,
         verdict=decided,
+        detectable=detectable(low, high),
     )
 
 
 def matrices(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Matrix]]:
-    """Arm -> metric -> values, problems in the same order for every arm."""
+    """Arm -> metric -> values, problems in the same order for every arm; KL of those it was measured on."""
     groups: dict[str, dict[int, list[Outcome]]] = {}
     for row in outcomes:
         groups.setdefault(row.arm, {}).setdefault(row.seed, []).append(row)
@@ -93,7 +104,10 @@ def matrices(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Matrix]]:
     for arm, seeds in groups.items():
         rows = [sorted(seeds[number], key=lambda row: row.item_id) for number in sorted(seeds)]
         found[arm] = {
-            name: np.array([[value_of(row) for row in line] for line in rows]) for name, value_of in METRICS
+            name: np.array(
+                [[value_of(row) for row in line if name != "kl" or row.kl_tokens] for line in rows]
+            )
+            for name, value_of in METRICS
         }
     return found
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from trivium.errors import ConfigError
 
@@ -51,8 +51,10 @@ class ExperimentConfig:
     """Replies at T=1 to every development problem."""
     after: bool = False
     """One arm more: right replies first, then pivotal pairs, both from the pivotal arm's rollouts."""
-    grid: Literal["full", "small"] = "full"
-    """Settings that each arm may choose from."""
+    grid: Literal["full", "rates", "small", "given"] = "full"
+    """Settings that each arm may choose from; rates: learning rates alone; small: one; given: it, untried."""
+    base: Literal["pocket", "pretrained"] = "pocket"
+    """What the learning rates are for: a million parameters raised here, or a pretrained model."""
     pairs_per_question: int = 8
     """Pairs and distinct replies that one question gives at most, in every arm."""
     replay: int = 4000
@@ -63,10 +65,12 @@ class ExperimentConfig:
     """Sampled solutions whose every token is estimated, for claims 11 and 12."""
     scan_rollouts: int = 100
     """Rollouts behind each of these estimates."""
+    drift: int = 2000
+    """Held-out problems on which the distance to SFT is measured."""
 
     def __post_init__(self) -> None:
         """Refuse sizes that leave nothing to compare."""
-        for name in ("questions", "heldout", "dev", "seeds", "samples", "dev_samples", "traces"):
+        for name in ("questions", "heldout", "dev", "seeds", "samples", "dev_samples", "traces", "drift"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"claims.{name}: got {getattr(self, name)}, expected at least 1.")
 
@@ -85,32 +89,55 @@ class Setting:
     """Passes over the arm's pairs, or over its right replies where there are no pairs."""
 
 
-def settings_of(arm: str, grid: str) -> list[Setting]:
-    """List what an arm may choose from.
+SLOWER = {"pocket": 1, "pretrained": 3}
+"""Base -> what learning rates are divided by. Those of pretrained models are for training all weights of some
+hundred million parameters (SmolLM2-135M): 1e-5 to 1e-4 for single tokens, 3e-6 to 1e-4 for whole replies,
+1e-5 to 1e-3 for right replies."""
+
+
+def settings_of(arm: str, config: ExperimentConfig) -> list[Setting]:
+    """List what an arm may choose from."""
+    return [
+        replace(setting, learning_rate=float(f"{setting.learning_rate / SLOWER[config.base]:.1g}"))
+        for setting in _settings(arm, config.grid)
+    ]
+
+
+def _settings(arm: str, grid: str) -> list[Setting]:
+    """List the settings at pocket's learning rates.
 
     A whole reply sums many tokens into one margin, so its betas lie lower, and a pass over whole replies
     takes as many tokens as three over single-token pairs. Few passes at every rate, many at the lower ones.
     """
-    if arm == REJECTION:
-        rates = [(rate, FEW) for rate in (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)] + [(3e-5, MANY), (1e-4, MANY)]
-        every = [Setting(arm=arm, learning_rate=rate, epochs=epochs) for rate, epochs in rates]
-        return every if grid == "full" else [Setting(arm=arm, learning_rate=3e-4)]
-    betas = (0.1, 0.5) if arm == WHOLE else (1.0, 3.0)
-    middle = Setting(arm=arm, learning_rate=3e-5 if arm == WHOLE else 1e-4, beta=betas[1], hold=HOLDS[0])
-    if grid != "full":
+    betas = {REJECTION: (0.0,), WHOLE: (0.1, 0.5)}.get(arm, (1.0, 3.0))
+    middle_rate = {REJECTION: 3e-4, WHOLE: 3e-5}.get(arm, 1e-4)
+    middle = Setting(
+        arm=arm, learning_rate=middle_rate, beta=betas[-1], hold="" if arm == REJECTION else HOLDS[0]
+    )
+    if grid in ("small", "given"):
         return [middle]
-    few = (1e-5, 3e-5, 1e-4, 3e-4) if arm == WHOLE else (3e-5, 1e-4, 3e-4)
-    many = (3e-5,) if arm == WHOLE else (1e-5, 3e-5)
+    few = {REJECTION: (3e-5, 1e-4, 3e-4, 1e-3, 3e-3), WHOLE: (1e-5, 3e-5, 1e-4, 3e-4)}.get(
+        arm, (3e-5, 1e-4, 3e-4)
+    )
+    if grid == "rates":
+        return [replace(middle, learning_rate=rate) for rate in few]
+    many = {REJECTION: (3e-5, 1e-4), WHOLE: (3e-5,)}.get(arm, (1e-5, 3e-5))
     tried = [
-        Setting(arm=arm, learning_rate=rate, beta=beta, hold=HOLDS[0], epochs=epochs)
-        for rates_of, epochs in ((few, FEW), (many, MANY))
-        for rate in rates_of
+        replace(middle, learning_rate=rate, beta=beta, epochs=epochs)
+        for rates, epochs in ((few, FEW), (many, MANY))
+        for rate in rates
         for beta in betas
     ]
-    return [*tried, replace(middle, hold=HOLDS[1])]
+    return tried if arm == REJECTION else [*tried, replace(middle, hold=HOLDS[1])]
 
 
-def at_edge(setting: Setting, grid: str) -> bool:
+def untried(arm: str, config: ExperimentConfig) -> dict[str, Any]:
+    """Return the arm's one setting as a row of trials, without scores."""
+    (setting,) = settings_of(arm, config)
+    return {**asdict(setting), "dev_greedy": None, "dev_sampled": None}
+
+
+def at_edge(setting: Setting, config: ExperimentConfig) -> bool:
     """Say whether the chosen learning rate is the lowest or highest of several that were tried."""
-    rates = sorted({other.learning_rate for other in settings_of(setting.arm, grid)})
+    rates = sorted({other.learning_rate for other in settings_of(setting.arm, config)})
     return len(rates) > 1 and setting.learning_rate in (rates[0], rates[-1])

@@ -18,6 +18,7 @@ Settings = Annotated[
 StageFrom = Annotated[str | None, tyro.conf.arg(name="from", metavar="STAGE", help_behavior_hint="")]
 StageName = Annotated[str | None, tyro.conf.arg(metavar="STAGE", help_behavior_hint="")]
 Folder = Annotated[str | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="")]
+File = Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
 Count = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
 Text = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]
 DEFAULT_RUN = "runs/pocket"
@@ -281,7 +282,12 @@ class TestVerb:
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimsVerb:
-    """Put claims of the Phi-4 report to the test on a finished run; without numbers, list them."""
+    """Put claims of the Phi-4 report to the test on a run or any model; without numbers, list them.
+
+    A finished run brings its model and makes its problems. With --model, --questions FILE and
+    --heldout-questions FILE it is any Hugging Face model with questions that can be checked: nothing that is
+    reported is trained on, and settings are chosen on questions of the first file that are not trained on.
+    """
 
     numbers: Annotated[tuple[int, ...], tyro.conf.Positional, tyro.conf.arg(metavar="CLAIM")] = ()
     """Numbers of claims: 11 few tokens, 12 subdivision, 13 pivotal DPO against its controls."""
@@ -291,8 +297,28 @@ class ClaimsVerb:
     """Folder of the experiment, which goes on where it was cut short; RUN-claims when not given."""
     seeds: Count = None
     """Independent draws of questions, rollouts and training order; 5 when not given."""
-    questions: Count = None
-    """Questions a seed that rollouts are spent on; 1000 when not given."""
+    model: Folder = None
+    """A Hugging Face folder instead of a run."""
+    questions: Annotated[str | None, tyro.conf.arg(metavar="N|FILE", help_behavior_hint="")] = None
+    """Questions a seed that rollouts are spent on (1000 when not given); with --model, their file."""
+    limit: Count = None
+    """With a file: questions of it a seed; 1000 when not given."""
+    heldout_questions: File = None
+    """With --model: questions that are reported."""
+    untouched: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="FILE")] = ()
+    """With --model: a file of multiple-choice or last-word items that should not suffer. (repeatable)"""
+    verifier: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
+    """With --model: how replies are judged, as in pivot; each row's own, else number, when not given."""
+    style: Literal["auto", "chat", "raw"] = "auto"
+    """With --model: ask through its chat template (auto: where it has one) or with the text alone."""
+    system: Text = None
+    """With --model: a system turn before each question."""
+    prompt: Text = None
+    """With --model: what is asked, with {question} in it."""
+    max_tokens: Annotated[int, tyro.conf.arg(metavar="N")] = 256
+    """With --model: tokens of a reply."""
+    seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
+    """With --model: seed of every draw; a run has its own."""
     heldout: Count = None
     """Held-out problems; 2000 when not given."""
     dev: Count = None
@@ -301,8 +327,17 @@ class ClaimsVerb:
     """Replies at T=1 to every held-out problem; 8 when not given."""
     traces: Count = None
     """Solutions whose every token is estimated, for claims 11 and 12; 60 when not given."""
-    grid: Annotated[Literal["full", "small"] | None, tyro.conf.arg(help_behavior_hint="")] = None
-    """Settings that each arm chooses from; full when not given."""
+    scan_rollouts: Count = None
+    """Rollouts behind each of these estimates; 100 when not given."""
+    dev_samples: Count = None
+    """Replies at T=1 to every problem that chooses settings; 4 when not given."""
+    drift: Count = None
+    """Held-out problems on which the distance to SFT is measured; 2000 when not given."""
+    grid: Annotated[
+        Literal["full", "rates", "small", "given"] | None, tyro.conf.arg(help_behavior_hint="")
+    ] = None
+    """Settings that each arm chooses from; full when not given. rates: learning rates alone; small: one,
+    tried on the development problems; given: the same one, untried."""
     after: tyro.conf.FlagCreatePairsOff[bool] = False
     """One arm more: rejection-sampled SFT first, then pivotal DPO, as the report orders its rounds."""
     quick: tyro.conf.FlagCreatePairsOff[bool] = False

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     import tokenizers
     from transformers import PreTrainedModel
 
+    from trivium.models.load import Tokenizer
+
+KEPT = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+    "merges.txt", "tokenizer.model", "chat_template.jinja", "generation_config.json",
+)  # fmt: skip
+"""Files of a model folder that training leaves alone."""
+
 
 def save_tokenizer(
     tokenizer: tokenizers.Tokenizer, path: Path, *, context: int, chat_model: bool = False
@@ -50,20 +58,36 @@ def tokenizer_config(*, context: int, chat_model: bool) -> dict[str, Any]:
 def save_checkpoint(model: PreTrainedModel, tokenizer_folder: Path, path: Path, *, chat_model: bool) -> Path:
     """Write model and tokenizer as one Hugging Face folder, complete or not at all.
 
+    A model that is not in our format keeps its tokenizer, chat template and generation settings as they are.
+
     Args:
         model: A causal model; its weights are written in the precision they have.
-        tokenizer_folder: Folder with a `tokenizer.json` of ours.
+        tokenizer_folder: Folder with a `tokenizer.json`: ours, or that of the model it came from.
         path: The folder to write; replaced when it is there.
-        chat_model: Whether a turn's end ends the sequence.
+        chat_model: Whether a turn's end ends the sequence; for our format only.
     """
-    import tokenizers
-
     from trivium.models.load import load_tokenizer, quiet_transformers
 
     quiet_transformers()
     draft = path.with_name(f".{path.name}.part")
     shutil.rmtree(draft, ignore_errors=True)
     ids = load_tokenizer(tokenizer_folder)
+    if ids.phi4_format:
+        _save_ours(model, ids, tokenizer_folder, draft, chat_model)
+    else:
+        model.save_pretrained(draft)
+        for name in KEPT:
+            if (tokenizer_folder / name).is_file():
+                shutil.copyfile(tokenizer_folder / name, draft / name)
+    _publish(draft, path)
+    return path
+
+
+def _save_ours(
+    model: PreTrainedModel, ids: Tokenizer, tokenizer_folder: Path, draft: Path, chat_model: bool
+) -> None:
+    import tokenizers
+
     model.config.eos_token_id = ids.end_id if chat_model else ids.eos_id
     model.config.bos_token_id, model.config.pad_token_id = ids.eos_id, ids.pad_id
     model.save_pretrained(draft)
@@ -78,8 +102,6 @@ def save_checkpoint(model: PreTrainedModel, tokenizer_folder: Path, path: Path, 
         context=model.config.max_position_embeddings,
         chat_model=chat_model,
     )
-    _publish(draft, path)
-    return path
 
 
 def _publish(draft: Path, path: Path) -> None:

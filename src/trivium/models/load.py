@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import tokenizers
     from transformers import PreTrainedModel
 
+    from trivium.store.run import StageDir
+
 HASHED_FILES = ("config.json", "model.safetensors", "tokenizer.json")
 
 
@@ -47,6 +49,11 @@ class Tokenizer:
     def vocab_size(self) -> int:
         """Number of ids, special tokens included."""
         return self.marked.get_vocab_size(with_added_tokens=True)
+
+    @property
+    def phi4_format(self) -> bool:
+        """Whether the chat tokens of phi-4 are there, with which our own models are asked."""
+        return self.sep_id not in (self.end_id, self.eos_id)
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text; nothing is added before or after."""
@@ -117,6 +124,25 @@ def load_model(path: str | Path, attention: str = "eager") -> PreTrainedModel:
             raise DataError(f"model {folder}: damaged weights ({error}); copy it again.") from error
         raise
     return model.eval()
+
+
+def find_model(name: str, stage: StageDir) -> Path:
+    """Find a model: the checkpoint of a finished stage, or a Hugging Face folder of one's own.
+
+    Raises:
+        DataError: The folder is no model with safetensors weights.
+    """
+    if name in stage.inputs or not (Path(name).exists() or "/" in name):
+        return stage.folder(name) / "model"
+    folder = Path(name)
+    if not (folder / "config.json").is_file():
+        raise DataError(f"model {name}: got no config.json; expected a local Hugging Face model folder.")
+    if not any(folder.glob("*.safetensors")):
+        raise DataError(
+            f"model {name}: got no .safetensors file; expected weights in that format, loading a "
+            "pickle runs what is in it."
+        )
+    return folder
 
 
 def quiet_transformers() -> None:

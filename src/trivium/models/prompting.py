@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,12 @@ TURN_ENDS = (
 """Special tokens that end a reply in the usual chat formats, whether or not a configuration names them."""
 
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx")
+
+Encoder = Callable[[Sequence[Message]], tuple[list[int], list[bool]]]
+"""From a conversation to its ids and, for each, whether the model has to say it."""
+
+Template = Callable[[list[dict[str, str]], bool], str]
+"""From turns, and whether the model speaks next, to text."""
 
 Asker = Callable[[str], tuple[int, ...]]
 """From what is asked, as text, to the ids after which the model replies."""
@@ -46,7 +52,7 @@ def make_asker(folder: Path | str, tokenizer: Tokenizer, style: str = "auto", sy
     """
     if style not in STYLES:
         raise ConfigError(f"prompt style: got {style!r}; expected one of {', '.join(STYLES)}.")
-    if style != "raw" and _is_ours(tokenizer):
+    if style != "raw" and tokenizer.phi4_format:
         return lambda prompt: _ours(tokenizer, prompt, system)
     template = _template(folder) if style != "raw" else None
     if template is None and (style == "chat" or system):
@@ -63,9 +69,45 @@ def make_asker(folder: Path | str, tokenizer: Tokenizer, style: str = "auto", sy
             return _raw(tokenizer, prompt)
         turns = [{"role": "system", "content": system}] if system else []
         turns.append({"role": "user", "content": prompt})
-        return tuple(tokenizer.encode_marked(template(turns)))
+        return tuple(tokenizer.encode_marked(template(turns, True)))
 
     return ask
+
+
+def make_encoder(folder: Path | str, tokenizer: Tokenizer) -> Encoder:
+    """Return the function that turns a conversation into ids and marks what the model has to say.
+
+    Our own checkpoints use phi-4's format; any other model its own template. Marked is the text of every
+    assistant turn and the token that ends it, as the model has to say them when it is asked by `make_asker`;
+    what a template writes after that token (a newline, say) is not, and is left out at the very end.
+
+    Args:
+        folder: A Hugging Face model folder.
+        tokenizer: Its tokenizer.
+
+    Raises:
+        ConfigError: The model has no chat template.
+        DataError: When used: a turn spells a special token, or the template rewrites earlier turns.
+    """
+    if tokenizer.phi4_format:
+        return lambda messages: chat.encode_chat(tokenizer, messages)
+    template = _template(folder)
+    if template is None:
+        raise ConfigError(f"model {folder}: got no chat template; expected one to train on conversations.")
+    special, stops = _special_texts(tokenizer), frozenset(stop_ids(folder, tokenizer))
+
+    def encode(messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
+        for message in messages:
+            if spelled := next((text for text in sorted(special) if text in message.content), None):
+                raise DataError(
+                    f"conversation: got the special token {spelled} in its text; expected plain text."
+                )
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        text, spans = _spans(template, turns)
+        found = tokenizer.marked.encode(text, add_special_tokens=False)
+        return _marked(found.ids, found.offsets, spans, stops)
+
+    return encode
 
 
 def stop_ids(folder: Path | str, tokenizer: Tokenizer) -> tuple[int, ...]:
@@ -88,8 +130,34 @@ def context_length(folder: Path | str) -> int | None:
     return None
 
 
-def _is_ours(tokenizer: Tokenizer) -> bool:
-    return tokenizer.sep_id not in (tokenizer.end_id, tokenizer.eos_id)
+def _spans(template: Template, turns: list[dict[str, str]]) -> tuple[str, list[tuple[int, int]]]:
+    """The rendered conversation, and where in it each assistant turn begins and ends."""
+    whole, spans = template(turns, False), []
+    for place, turn in enumerate(turns):
+        if turn["role"] == "assistant":
+            before, after = template(turns[:place], True), template(turns[: place + 1], False)
+            if not (whole.startswith(after) and after.startswith(before)):
+                raise DataError(
+                    "chat template: got another text for the same turns in a longer conversation; expected "
+                    "one that only appends, train on single replies."
+                )
+            spans.append((len(before), len(after)))
+    return whole, spans
+
+
+def _marked(
+    ids: list[int], offsets: list[tuple[int, int]], spans: list[tuple[int, int]], stops: frozenset[int]
+) -> tuple[list[int], list[bool]]:
+    marks = [False] * len(ids)
+    for begin, end in spans:
+        for place, (first, _) in enumerate(offsets):
+            if begin <= first < end:
+                marks[place] = True
+                if ids[place] in stops:
+                    break
+    last = max((place for place, mark in enumerate(marks) if mark), default=-1)
+    keep = last + 1 if last >= 0 and ids[last] in stops else len(ids)
+    return ids[:keep], marks[:keep]
 
 
 def _ours(tokenizer: Tokenizer, prompt: str, system: str) -> tuple[int, ...]:
@@ -105,7 +173,7 @@ def _raw(tokenizer: Tokenizer, prompt: str) -> tuple[int, ...]:
     return tuple(ids[:-1] if ids and ids[-1] in tokenizer.special_ids else ids)
 
 
-def _template(folder: Path | str) -> Callable[[list[dict[str, str]]], str] | None:
+def _template(folder: Path | str) -> Template | None:
     from transformers import AutoTokenizer
 
     try:
@@ -116,7 +184,7 @@ def _template(folder: Path | str) -> Callable[[list[dict[str, str]]], str] | Non
         ) from error
     if not theirs.chat_template:
         return None
-    return lambda turns: theirs.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    return lambda turns, ask: theirs.apply_chat_template(turns, add_generation_prompt=ask, tokenize=False)
 
 
 def _special_texts(tokenizer: Tokenizer) -> set[str]:

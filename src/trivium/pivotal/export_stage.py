@@ -8,7 +8,6 @@ steering.safetensors with steering.jsonl.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trivium.errors import ConfigError
@@ -38,10 +37,9 @@ class ExportConfig:
 
 def outside(config: ExportConfig) -> dict[str, str]:
     """The model, where it is none of the run's."""
-    from trivium.store.fingerprint import content_hash
+    from trivium.store.fingerprint import outside_model
 
-    folder = Path(config.model)
-    return {"model": content_hash(folder)} if (folder / "config.json").is_file() else {}
+    return outside_model(config.model)
 
 
 def run(config: ExportConfig, stage: StageDir) -> dict[str, Any]:
@@ -50,13 +48,12 @@ def run(config: ExportConfig, stage: StageDir) -> dict[str, Any]:
     Raises:
         ConfigError: The model has no such layer.
     """
-    from trivium.models.load import load_tokenizer
+    from trivium.models.load import find_model, load_tokenizer
     from trivium.pivotal import export, steering
-    from trivium.pivotal.shards import model_folder
     from trivium.records import PivotalToken, Preference, Rollout
     from trivium.store.files import read_json
 
-    folder = model_folder(config.model, stage)
+    folder = find_model(config.model, stage)
     source = stage.folder(config.pivotal)
     pairs = stage.rows(config.pivotal, "preferences", Preference)
     pivots = stage.rows(config.pivotal, "pivotal_tokens", PivotalToken)

@@ -63,7 +63,7 @@ def read(path: Path, columns: Columns, verifier: str) -> tuple[list[Question], l
     questions: list[Question] = []
     drops: list[Drop] = []
     seen: set[str] = set()
-    for number, row in enumerate(_rows(path), 1):
+    for number, row in enumerate(read_rows(path), 1):
         question = _question(row, path, number, columns, verifier)
         reason = "" if question.prompt and question.answer else "empty question or answer"
         reason = reason or ("repeated" if question.id in seen else "")
@@ -168,7 +168,12 @@ def _letter(answer: str, options: Sequence[str]) -> str:
     return LETTERS[options.index(answer)] if answer in options[: len(LETTERS)] else answer
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a JSONL, JSON or Parquet file as objects.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
     if not path.is_file():
         raise DataError(f"{path}: got no such file; expected questions as JSONL, JSON or Parquet.")
     if path.name.endswith(".parquet"):
@@ -182,9 +187,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 def _json_rows(path: Path, text: str) -> Iterator[dict[str, Any]]:
     try:
         whole = json.loads(text) if ".json" in path.suffixes else None
-        rows = (
-            whole if whole is not None else [json.loads(line) for line in text.splitlines() if line.strip()]
-        )
+        rows = whole if whole is not None else [json.loads(line) for line in text.split("\n") if line.strip()]
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path}: got broken JSON ({error}); expected a list of objects in .json, one object a line in "

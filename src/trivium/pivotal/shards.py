@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from trivium.errors import DataError
 from trivium.models import prompting
-from trivium.models.load import Tokenizer, load_tokenizer
+from trivium.models.load import Tokenizer, find_model, load_tokenizer
 from trivium.models.sample import cached_model, sample
 from trivium.pivotal import gallery, verifiers
 from trivium.pivotal.estimate import StopRule
@@ -65,7 +65,7 @@ def open_settings(config: PivotalConfig, stage: StageDir) -> Settings:
         trace_rollouts=config.trace_rollouts,
     )
     return Settings(
-        model_path=str(model_folder(config.model, stage)),
+        model_path=str(find_model(config.model, stage)),
         device=config.device,
         seed=stage.seed,
         temperature=config.temperature,
@@ -77,25 +77,6 @@ def open_settings(config: PivotalConfig, stage: StageDir) -> Settings:
         calls=str(cache_path(stage.path.parent)),
         kept=str(stage.scratch / "rollouts"),
     )
-
-
-def model_folder(name: str, stage: StageDir) -> Path:
-    """Find a model: the checkpoint of a finished stage, or a Hugging Face folder of one's own.
-
-    Raises:
-        DataError: The folder is no model with safetensors weights.
-    """
-    if name in stage.inputs or not (Path(name).exists() or "/" in name):
-        return stage.folder(name) / "model"
-    folder = Path(name)
-    if not (folder / "config.json").is_file():
-        raise DataError(f"model {name}: got no config.json; expected a local Hugging Face model folder.")
-    if not any(folder.glob("*.safetensors")):
-        raise DataError(
-            f"model {name}: got no .safetensors file; expected weights in that format, loading a "
-            "pickle runs what is in it."
-        )
-    return folder
 
 
 def prepare(

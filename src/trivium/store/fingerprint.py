@@ -41,6 +41,12 @@ def stage_fingerprint(module: str, config: Any, seed: int, inputs: Mapping[str, 
     }
 
 
+def outside_model(name: str) -> dict[str, str]:
+    """Hash the model that a setting names, for `outside`; nothing where it names a stage."""
+    folder = Path(name)
+    return {"model": content_hash(folder)} if (folder / "config.json").is_file() else {}
+
+
 def content_hash(path: Path) -> str:
     """Hash a file, or every file below a folder with its name; a missing one counts as `missing`."""
     if not path.exists():

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trivium.models.phi import count_parameters, flops_per_token, shape_of
 from trivium.store.run import StageDir
 
 if TYPE_CHECKING:
@@ -62,13 +61,21 @@ def summary(history: History, groups: Sequence[str]) -> dict[str, Any]:
 
 def model_facts(model: PreTrainedModel, tokens: int) -> dict[str, Any]:
     """Size of the model and the arithmetic that training on these tokens took."""
-    config: Any = model.config
-    shape = shape_of(config)
+    config: Any = model.config.get_text_config()
+    tables = {id(part.weight): part.weight.numel() for part in _tables(model)}
+    body, head = model.num_parameters() - sum(tables.values()), _tables(model)[-1].weight.numel()
+    # 6 for each weight that multiplies, and causal attention over the whole context; see models.phi.
+    attention = 6 * config.num_hidden_layers * config.hidden_size * config.max_position_embeddings
     return {
-        "parameters": count_parameters(shape),
-        "parameters_without_embeddings": count_parameters(shape, embeddings=False),
-        "flops": flops_per_token(shape, shape.context) * tokens,
+        "parameters": body + sum(tables.values()),
+        "parameters_without_embeddings": body,
+        "flops": (6.0 * (body + head) + attention) * tokens,
     }
+
+
+def _tables(model: PreTrainedModel) -> list[Any]:
+    """The embedding and the head; the weight is one where they are tied."""
+    return [model.get_input_embeddings(), model.get_output_embeddings()]
 
 
 def write_training(

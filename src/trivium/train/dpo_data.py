@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trivium.records import Example, Preference, Rollout, Verdict
 from trivium.store.run import StageDir
+from trivium.train.conversations import Marked, encode_all
 from trivium.train.hashing import unit_interval
 from trivium.train.pairs import Unit, choose_pairs, make_units, split_by_question
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from trivium.models.load import Tokenizer
     from trivium.train.dpo_stage import DPOConfig
     from trivium.train.preference import PreferenceObjective
-
-Marked = tuple[list[int], list[bool]]
-"""Ids of a document and which of them the model has to say."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,9 +45,12 @@ class PreferenceData:
 
 def prepare(config: DPOConfig, stage: StageDir) -> PreferenceData:
     """Read pairs, anchor and replay; drops say which pairs were left out and why."""
-    from trivium.models.load import load_tokenizer
+    from trivium.models import prompting
+    from trivium.models.load import find_model, load_tokenizer
 
-    tokenizer = load_tokenizer(stage.folder(config.start) / "model")
+    start = find_model(config.start, stage)
+    tokenizer = load_tokenizer(start)
+    stops = frozenset(prompting.stop_ids(start, tokenizer))
     sources = () if config.loss == "sft" else config.pairs_from
     rows = [row for name in sources for row in stage.rows(name, "preferences", Preference)]
     kept, drops = choose_pairs(
@@ -66,10 +67,16 @@ def prepare(config: DPOConfig, stage: StageDir) -> PreferenceData:
     longest = config.loop.row_tokens
     rollouts = stage.rows(config.anchor_from, "rollouts", Rollout) if config.anchor_from else []
     seen = [row for row in rollouts if row.finish == "eos" and row.question_id not in away]
-    anchor = [as_document(row, tokenizer) for row in seen if row.verdict == Verdict.RIGHT]
+    anchor = [as_document(row, tokenizer, stops) for row in seen if row.verdict == Verdict.RIGHT]
     chats = stage.rows(config.replay_from, "examples", Example) if config.replay_from else []
-    replay, kl = _conversations(chats, tokenizer, config, stage.seed)
-    sampled = [as_document(row, tokenizer) for row in seen] if config.kl_weight else []
+    replay: list[Marked] = []
+    kl: list[Marked] = []
+    if chats:
+        encode = prompting.make_encoder(start, tokenizer)
+        documents, refused = encode_all(chats, encode, stage.name)
+        stage.drop(refused)
+        replay, kl = _conversations(documents, config, stage.seed)
+    sampled = [as_document(row, tokenizer, stops) for row in seen] if config.kl_weight else []
     return PreferenceData(
         training=training,
         heldout=heldout,
@@ -80,11 +87,11 @@ def prepare(config: DPOConfig, stage: StageDir) -> PreferenceData:
     )
 
 
-def as_document(row: Rollout, tokenizer: Tokenizer) -> Marked:
-    """A rollout as a document whose completion counts, closed by the token that ended it."""
+def as_document(row: Rollout, tokenizer: Tokenizer, stops: Set[int]) -> Marked:
+    """A rollout as a document whose completion counts, closed by the token that ended it, one of `stops`."""
     chat = tokenizer.start_id in row.prefix_ids
     end = tokenizer.end_id if chat else tokenizer.eos_id
-    open_end = row.finish == "eos" and (not row.completion_ids or row.completion_ids[-1] != end)
+    open_end = row.finish == "eos" and (not row.completion_ids or row.completion_ids[-1] not in stops)
     said = [*row.completion_ids, *([end] if open_end else [])]
     return [*row.prefix_ids, *said], [False] * len(row.prefix_ids) + [True] * len(said)
 
@@ -135,16 +142,14 @@ def reference_margins(
 
 
 def _conversations(
-    rows: Sequence[Example], tokenizer: Tokenizer, config: DPOConfig, seed: int
+    encoded: Sequence[tuple[Example, Marked]], config: DPOConfig, seed: int
 ) -> tuple[list[Marked], list[Marked]]:
     """Conversations to replay, and some that are never trained on here."""
-    from trivium.models.chat import encode_chat
-
     usable = sorted(
-        (row for row in rows if any(message.role == "assistant" for message in row.messages)),
-        key=lambda row: (unit_interval(seed, "kl", row.id), row.id),
+        (pair for pair in encoded if any(message.role == "assistant" for message in pair[0].messages)),
+        key=lambda pair: (unit_interval(seed, "kl", pair[0].id), pair[0].id),
     )
-    documents = [encode_chat(tokenizer, row.messages) for row in usable]
+    documents = [document for _, document in usable]
     apart = min(config.kl_rows, len(documents) // 2)
     return documents[apart:], documents[:apart]
 

@@ -10,11 +10,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from trivium.errors import ConfigError, StageError
+from trivium.store.fingerprint import outside_model
 from trivium.store.run import StageDir
 from trivium.train.settings import LoopConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from trivium.train.dpo_data import PreferenceData
+    from trivium.train.loop import History
+    from trivium.train.preference import PreferenceObjective
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,7 +31,7 @@ class DPOConfig:
     """What is preferred and how strongly. The report names no number of its own for DPO."""
 
     start: str = "sft"
-    """Stage whose model is the policy's start and the reference."""
+    """Stage whose model is the policy's start and the reference, or a Hugging Face folder."""
     pairs_from: tuple[str, ...] = ("pivotal",)
     """Stages whose table `preferences` is read; one that has none is an error."""
     origins: tuple[str, ...] = ()
@@ -76,30 +85,33 @@ class DPOConfig:
             )
 
 
+def outside(config: DPOConfig) -> dict[str, str]:
+    """The model, where it is none of the run's."""
+    return outside_model(config.start)
+
+
 def run(config: DPOConfig, stage: StageDir) -> dict[str, Any]:
     """Run the stage on disk; returns counts of pairs, losses, held-out margins and the distance travelled."""
     from trivium.models import export
-    from trivium.models.load import load_model
+    from trivium.models.load import find_model, load_model
     from trivium.train import account
-    from trivium.train.dpo_data import build_objective, prepare
+    from trivium.train.dpo_data import prepare
     from trivium.train.dpo_report import heldout_margins, kl_from_reference
-    from trivium.train.loop import Job, run_job
+    from trivium.train.forward import precision
 
     began = time.perf_counter()
-    start = stage.folder(config.start) / "model"
+    start = find_model(config.start, stage)
     data = prepare(config, stage)
     if not (data.anchor if config.loss == "sft" else data.training):
         sources = config.anchor_from if config.loss == "sft" else ", ".join(config.pairs_from)
         wanted = "right rollout" if config.loss == "sft" else "usable pair"
         raise StageError(f"{stage.name}: got no {wanted} from {sources}.")
-    make = functools.partial(build_objective, start, data, config, stage.seed)
-    objective = make()
-    model, history = run_job(
-        Job(model=start, objective=make, config=config.loop, scratch=stage.scratch, label=stage.name)
-    )
-    export.save_checkpoint(model, start, stage.path / "model", chat_model=True)
     reference = load_model(start)
-    held, table = heldout_margins(reference, model, data.heldout, loss=config.loss, beta=config.beta)
+    with precision(reference, config.loop.precision):
+        model, history, objective = _train(config, stage, start, data)
+        held, table = heldout_margins(reference, model, data.heldout, loss=config.loss, beta=config.beta)
+        distance = kl_from_reference(reference, model, data.kl)
+    export.save_checkpoint(model, start, stage.path / "model", chat_model=True)
     stage.write_table("heldout", table)
     found = account.summary(history, objective.groups)
     facts = account.model_facts(model, 0)
@@ -112,6 +124,26 @@ def run(config: DPOConfig, stage: StageDir) -> dict[str, Any]:
         "replay_documents": len(data.replay),
         **{key: found[key] for key in ("steps", "skipped_steps", "final_loss_by_source")},
         **held,
-        **kl_from_reference(reference, model, data.kl),
+        **distance,
         "train_seconds": round(time.perf_counter() - began, 2),
     }
+
+
+def _train(
+    config: DPOConfig, stage: StageDir, start: Path, data: PreferenceData
+) -> tuple[PreTrainedModel, History, PreferenceObjective]:
+    """Train; a single rank takes over the objective, whose reference margins are there already."""
+    from trivium.train.dpo_data import build_objective
+    from trivium.train.loop import Job, run_job
+
+    make = functools.partial(build_objective, start, data, config, stage.seed)
+    objective = make()
+    alone = config.loop.ranks == 1
+    job = Job(
+        model=start,
+        objective=(lambda: objective) if alone else make,
+        config=config.loop,
+        scratch=stage.scratch,
+        label=stage.name,
+    )
+    return *run_job(job), objective

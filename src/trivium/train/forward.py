@@ -1,33 +1,48 @@
-"""Run a Phi-3 model over a flat batch of documents with the fast blocks.
+"""Run a causal model over a flat batch of documents: Phi-3 with the fast blocks, any other with its own code.
 
-Shapes: N tokens, D width, V vocabulary, L positions that count.
+What leaves `hidden_states` goes to `final_states` and from there to the output head; in between only rows may
+be picked. The head never holds more than LOGITS numbers at once, whatever the vocabulary.
+
+Shapes: N tokens, D width, V vocabulary, M positions that count, C of them in a chunk, K pairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
-from trivium.errors import DataError
-from trivium.train import blocks
+from trivium.train import blocks, forward_any
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+LOGITS = 1 << 24
+"""Logits that exist at once; more positions go in chunks whose logits are made again for the gradient."""
+
+Precision = Literal["auto", "float32", "bfloat16"]
+BF16_PARAMETERS = 2_000_000
+"""`auto` leaves smaller models in float32: their steps are memory traffic, not products."""
+
 
 def hidden_states(model: PreTrainedModel, inputs_N: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Residual stream after the last layer, before the final norm: (N, D).
+    """States after the last layer: (N, D).
 
     Args:
-        model: A `Phi3ForCausalLM` in float32 on the CPU.
+        model: A causal model of transformers on the CPU, its weights in float32.
         inputs_N: Token ids of all documents, one after the other.
         lengths: Tokens of each document; a token sees its own document only, from position 0.
+
+    Raises:
+        DataError: The model cannot be run document by document or has an output head of its own kind.
     """
+    if not is_fast(model):
+        return forward_any.hidden_states(model, inputs_N, lengths)
     config: Any = model.config
-    _require_phi3(config)
     layout = blocks.make_layout(
         lengths,
         heads=config.num_attention_heads,
@@ -62,40 +77,116 @@ def token_losses(
         targets_N: The token to say after each position.
         weights_N: Positions of weight 0 cost nothing.
     """
-    norm, head = _end(model)
     every = torch.zeros(len(weights_N))
     counted = weights_N.nonzero()[:, 0]
     if len(counted) < len(weights_N):
         x_ND, targets_N, weights_N = x_ND[counted], targets_N[counted], weights_N[counted]
-    total, losses = blocks.HeadLoss.apply(
-        x_ND, norm.weight, head, targets_N, weights_N, norm.variance_epsilon
-    )
-    every[counted] = losses
+    if is_fast(model):
+        norm = _norm(model)
+        total, losses = blocks.HeadLoss.apply(
+            x_ND, norm.weight, head_weight(model), targets_N, weights_N, norm.variance_epsilon
+        )
+    else:
+        losses = -target_logps(model, final_states(model, x_ND), targets_N)
+        total = losses @ weights_N
+    every[counted] = losses.detach()
     return total, every
 
 
 def final_states(model: PreTrainedModel, x_ND: Tensor) -> Tensor:
-    """What the output head multiplies: the final norm of `hidden_states`, differentiable by autograd."""
-    norm, _ = _end(model)
+    """What the output head multiplies: of Phi-3 the final norm of `hidden_states`; differentiable."""
+    if not is_fast(model):
+        return x_ND  # a body of transformers ends with its norm
+    norm = _norm(model)
     scale = torch.rsqrt(x_ND.square().mean(-1, keepdim=True) + norm.variance_epsilon)
     return x_ND * scale * norm.weight
 
 
 def head_weight(model: PreTrainedModel) -> Tensor:
-    """The output head, (V, D)."""
-    return _end(model)[1]
+    """The output head, (V, D); the embedding itself where the two are tied."""
+    found: Any = model.get_output_embeddings()
+    return found.weight
 
 
-def _end(model: PreTrainedModel) -> tuple[Any, Any]:
-    body: Any = model
-    return body.model.norm, body.lm_head.weight
+def target_logps(model: PreTrainedModel, states_MD: Tensor, targets_M: Tensor) -> Tensor:
+    """Log-probability of one token after each position (M,).
+
+    Args:
+        model: Gives the head.
+        states_MD: From `final_states`.
+        targets_M: Ids.
+    """
+    return in_chunks(model, _target_logps, states_MD, targets_M)
 
 
-def _require_phi3(config: Any) -> None:
+def in_chunks(
+    model: PreTrainedModel, function: Callable[..., Tensor], states_MD: Tensor, *others: Tensor
+) -> Tensor:
+    """Apply a function to the logits of some positions at a time.
+
+    Args:
+        model: Gives the head.
+        function: From logits (C, V) and the same rows of the others to one number a position (C,).
+        states_MD: From `final_states`.
+        others: Tensors with a row for each position.
+    """
+    size = max(1, LOGITS // head_weight(model).shape[0])
+    if len(states_MD) <= size:
+        return function(logits(model, states_MD), *others)
+
+    def part(states_CD: Tensor, *others_C: Tensor) -> Tensor:
+        return function(logits(model, states_CD), *others_C)
+
+    pieces = zip(states_MD.split(size), *(other.split(size) for other in others), strict=True)
+    return torch.cat([checkpoint(part, *piece, use_reentrant=False) for piece in pieces])
+
+
+def logits(model: PreTrainedModel, states_MD: Tensor) -> Tensor:
+    """Logits of every token after some positions, in float32 (M, V)."""
+    end: Any = model.get_output_embeddings()
+    return forward_any.bend(model, torch.nn.functional.linear(states_MD, end.weight, end.bias)).float()
+
+
+def token_margins(model: PreTrainedModel, states_KD: Tensor, chosen_K: Tensor, rejected_K: Tensor) -> Tensor:
+    """Difference of two tokens' log-probabilities after one position each (K,); no softmax is needed."""
+    end: Any = model.get_output_embeddings()
+    states_KD = states_KD.float()
+    if end.bias is None and forward_any.is_linear(model):
+        return (states_KD * (end.weight[chosen_K] - end.weight[rejected_K])).sum(-1)
+    both = []
+    for ids_K in (chosen_K, rejected_K):
+        products_K = (states_KD * end.weight[ids_K]).sum(-1)
+        both.append(forward_any.bend(model, products_K if end.bias is None else products_K + end.bias[ids_K]))
+    return both[0] - both[1]
+
+
+def precision(model: PreTrainedModel, name: Precision) -> contextlib.AbstractContextManager[Any]:
+    """Within this context the products of a model's layers are made in float32 or bfloat16.
+
+    `auto` takes bfloat16 for models that are not small, where the processor has tiles for it (AMX): with
+    AVX-512 alone bfloat16 products are slower than float32 (docs/decisions.md). The fast blocks are float32.
+    """
+    tiles = torch.cpu._is_amx_tile_supported()
+    large = model.num_parameters() >= BF16_PARAMETERS
+    if is_fast(model) or name == "float32" or (name == "auto" and not (tiles and large)):
+        return contextlib.nullcontext()
+    return torch.autocast("cpu", torch.bfloat16)
+
+
+def is_fast(model: PreTrainedModel) -> bool:
+    """Whether the fast blocks know this model: Phi-3 with plain rotation of whole heads, full attention."""
+    config: Any = model.config
+    if config.model_type != "phi3" or config.sliding_window:
+        return False
     rope = config.rope_parameters
     plain = rope.get("rope_type", "default") == "default" and rope.get("partial_rotary_factor", 1.0) == 1.0
-    if config.model_type != "phi3" or not plain or config.sliding_window:
-        raise DataError(
-            f"model: got type {config.model_type!r} with rope {rope}; expected a plain phi3 model, "
-            "convert it or train it with another tool."
-        )
+    return plain and config.hidden_act == "silu"
+
+
+def _target_logps(logits_CV: Tensor, targets_C: Tensor) -> Tensor:
+    return logits_CV.log_softmax(-1).gather(1, targets_C[:, None])[:, 0]
+
+
+def _norm(model: PreTrainedModel) -> Any:
+    body: Any = model
+    return body.model.norm

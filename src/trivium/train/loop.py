@@ -23,6 +23,7 @@ from trivium.models.load import load_model
 from trivium.store.progress import Progress, SilentProgress, make_progress
 from trivium.train import trackers
 from trivium.train.engine import Engine, WholeModel
+from trivium.train.forward import precision
 from trivium.train.schedule import lr_factor, weight_decay_factor
 from trivium.train.settings import LoopConfig
 from trivium.train.trackers import Tracker
@@ -87,12 +88,12 @@ class History:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """Everything a rank needs to know; picklable."""
+    """Everything a rank needs to know; picklable where there are several."""
 
     model: Path
     """Folder of the model to start from."""
     objective: Callable[[], Objective]
-    """A module-level function, or a partial of one."""
+    """Makes the objective; with more than one rank a module-level function, or a partial of one."""
     config: LoopConfig
     scratch: Path
     """Folder for checkpoints."""
@@ -109,12 +110,14 @@ def run_job(job: Job) -> tuple[PreTrainedModel, History]:
 
 def _run_rank(rank: int, job: Job) -> tuple[PreTrainedModel | None, History]:
     sharded = job.config.sharding == "fsdp"
-    model = load_model(job.model, attention=job.config.attention if sharded else "eager").train()
-    objective = job.objective()
+    # In evaluation mode: without dropout, a step is a pure function of weights and rows.
+    model = load_model(job.model, attention=job.config.attention if sharded else "eager")
     log = job.scratch.parent / trackers.FILE if rank == 0 else None
-    engine = make_engine(model, objective, job.config, job.scratch, rank)
-    history = train_with(engine, objective, job.config, rank=rank, label=job.label, log=log)
-    trained = engine.finish()
+    with precision(model, job.config.precision):
+        objective = job.objective()
+        engine = make_engine(model, objective, job.config, job.scratch, rank)
+        history = train_with(engine, objective, job.config, rank=rank, label=job.label, log=log)
+        trained = engine.finish()
     return (None if trained is None else trained.eval()), history
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +14,9 @@ from trivium.train.settings import LoopConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+_IN_LAYER = re.compile(r"\.\d+\.")
+"""Names of weights inside the numbered layers, whatever a model calls them."""
 
 
 class FlatGradient:
@@ -81,7 +85,7 @@ def make_optimizers(
         config: Says which, and how fast.
         fused: One kernel for all of AdamW; not for sharded parameters on a CPU.
     """
-    inner = {name for name, weight in parameters.items() if weight.dim() == 2 and ".layers." in name}
+    inner = {name for name, weight in parameters.items() if weight.dim() == 2 and _IN_LAYER.search(name)}
     rest = [name for name in parameters if config.optimizer == "adamw" or name not in inner]
     groups = [
         {"params": [parameters[n] for n in rest if n in inner], "weight_decay": config.weight_decay},

@@ -17,7 +17,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trivium.train.forward import final_states, head_weight, hidden_states, token_losses
+from trivium.train.forward import (
+    final_states,
+    hidden_states,
+    in_chunks,
+    logits,
+    target_logps,
+    token_losses,
+    token_margins,
+)
 from trivium.train.pairs import ReplyUnit, TokenUnit, Unit
 
 if TYPE_CHECKING:
@@ -72,8 +80,7 @@ def reply_logps(model: PreTrainedModel, sides: Sequence[tuple[Sequence[int], Seq
         owner += [number] * len(reply)
         start += len(inputs[number])
     x_ND = hidden_states(model, torch.tensor([i for ids in inputs for i in ids]), [len(i) for i in inputs])
-    logits_LV = final_states(model, x_ND[torch.tensor(places)]) @ head_weight(model).t()
-    logps_L = logits_LV.log_softmax(-1).gather(1, torch.tensor(targets)[:, None])[:, 0]
+    logps_L = target_logps(model, final_states(model, x_ND[torch.tensor(places)]), torch.tensor(targets))
     return torch.zeros(len(sides)).index_add(0, torch.tensor(owner), logps_L)
 
 
@@ -93,24 +100,29 @@ def divergences(model: PreTrainedModel, reference: PreTrainedModel, documents: D
     On replies that the reference itself sampled, the sum over a reply estimates without bias how far the
     two models' distributions of whole replies lie apart. No gradient goes to the reference.
     """
+
+    def kl(logits_CV: Tensor, theirs_CD: Tensor) -> Tensor:
+        with torch.no_grad():
+            theirs_CV = logits(reference, theirs_CD).log_softmax(-1)
+        return (theirs_CV.exp() * (theirs_CV - logits_CV.log_softmax(-1))).sum(-1)
+
     with torch.no_grad():
-        theirs_MV = marked_logps(reference, documents)
-    return (theirs_MV.exp() * (theirs_MV - marked_logps(model, documents))).sum(-1)
+        theirs_MD = marked_states(reference, documents)
+    return in_chunks(model, kl, marked_states(model, documents), theirs_MD)
 
 
-def marked_logps(model: PreTrainedModel, documents: Documents) -> Tensor:
-    """Log-probabilities of all tokens where documents have a marked one, (M, V)."""
+def marked_states(model: PreTrainedModel, documents: Documents) -> Tensor:
+    """What the head multiplies where documents have a marked token, (M, D)."""
     inputs = torch.tensor([i for ids, _ in documents for i in ids[:-1]])
     marks_N = torch.tensor([mark for _, marks in documents for mark in marks[1:]])
     x_ND = hidden_states(model, inputs, [len(ids) - 1 for ids, _ in documents])
-    return (final_states(model, x_ND[marks_N]) @ head_weight(model).t()).log_softmax(-1)
+    return final_states(model, x_ND[marks_N])
 
 
 def _token_margins(model: PreTrainedModel, units: Sequence[TokenUnit]) -> Tensor:
-    h_KD, head_VD = states_before(model, units), head_weight(model)
     chosen = torch.tensor([token for unit in units for token in unit.chosen])
     rejected = torch.tensor([token for unit in units for token in unit.rejected])
-    return (h_KD * (head_VD[chosen] - head_VD[rejected])).sum(-1)
+    return token_margins(model, states_before(model, units), chosen, rejected)
 
 
 def states_before(model: PreTrainedModel, units: Sequence[TokenUnit]) -> Tensor:

@@ -45,6 +45,8 @@ class LoopConfig:
     """Tokens a row holds at most; documents are packed into rows and see only themselves."""
     micro_tokens: int = 4096
     """Tokens of one forward pass on one rank; changes memory and rounding, nothing else."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the products in models other than Phi-3, weights stay float32; auto: bfloat16 where it is faster."""
     ranks: int = 1
     """Processes that share every step; part of the recipe, because rounding depends on it."""
     checkpoint_steps: int = 100

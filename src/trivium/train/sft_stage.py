@@ -11,15 +11,15 @@ import functools
 import re
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from trivium.errors import ConfigError, DataError
 from trivium.records import Drop, Example
+from trivium.store.fingerprint import outside_model
 from trivium.store.run import StageDir
+from trivium.train.conversations import encode_all
 from trivium.train.settings import LoopConfig
-
-if TYPE_CHECKING:
-    from trivium.models.load import Tokenizer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +27,7 @@ class SFTConfig:
     """What is fine-tuned and how."""
 
     start: str = "midtrain"
-    """Stage whose model is fine-tuned."""
+    """Stage whose model is fine-tuned, or a Hugging Face folder."""
     data: str = "sft_data"
     """Stage whose table `examples` holds the conversations."""
     epochs: float = 2.0
@@ -47,17 +47,22 @@ class SFTConfig:
             raise ConfigError(f"sft.flow_epochs: got {self.flow_epochs}, expected no negative number.")
 
 
+def outside(config: SFTConfig) -> dict[str, str]:
+    """The model, where it is none of the run's."""
+    return outside_model(config.start)
+
+
 def run(config: SFTConfig, stage: StageDir) -> dict[str, Any]:
     """Run the stage on disk; returns reply tokens, epochs and losses per flow."""
     from trivium.models import export
-    from trivium.models.load import load_tokenizer
+    from trivium.models.load import find_model
     from trivium.train import account, streams
     from trivium.train.loop import Job, run_job
 
     began = time.perf_counter()
-    start = stage.folder(config.start) / "model"
+    start = find_model(config.start, stage)
     store = stage.scratch / "tokens"
-    flows = write_store(stage.rows(config.data, "examples", Example), load_tokenizer(start), config, stage)
+    flows = write_store(stage.rows(config.data, "examples", Example), start, config, stage)
     chosen = streams.epoch_streams(store, _passes(flows, config))
     make = functools.partial(streams.next_token, store, chosen, config.loop, stage.seed)
     objective = make()
@@ -90,16 +95,24 @@ def _passes(flows: Sequence[str], config: SFTConfig) -> dict[str, float]:
     return {flow: times for flow, times in passes.items() if times}
 
 
-def write_store(
-    rows: Sequence[Example], tokenizer: Tokenizer, config: SFTConfig, stage: StageDir
-) -> list[str]:
-    """Tokenise conversations into a store in the scratch folder, one source a flow; returns the names."""
-    from trivium.models.chat import encode_chat
+def write_store(rows: Sequence[Example], start: Path, config: SFTConfig, stage: StageDir) -> list[str]:
+    """Tokenise conversations into a store in the scratch folder, one source a flow; returns the names.
+
+    Args:
+        rows: Conversations.
+        start: Folder of the model, whose chat format they take.
+        config: Gives the longest conversation.
+        stage: Keeps the store and the drops.
+    """
+    from trivium.models.load import load_tokenizer
+    from trivium.models.prompting import make_encoder
     from trivium.train import tokens
 
+    tokenizer = load_tokenizer(start)
+    encoded, refused = encode_all(rows, make_encoder(start, tokenizer), stage.name)
+    stage.drop(refused)
     groups: dict[str, list[tokens.TokenDocument]] = {}
-    for row in rows:
-        ids, reply = encode_chat(tokenizer, row.messages)
+    for row, (ids, reply) in encoded:
         reason = _refuse(len(ids), sum(reply), config.loop.row_tokens)
         if reason:
             stage.drop([Drop(id=row.id, step=stage.name, reason=reason, source=row.source)])

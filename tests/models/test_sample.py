@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from trivium.errors import ConfigError, DataError
-from trivium.models import decode_any, decode_phi3
+from trivium.models import decode_any, decode_lean
 from trivium.models.sample import Completion, Request, sample, sample_parallel
 from trivium.models.sample_draw import draw, request_seed, uniforms
 
@@ -102,11 +102,11 @@ PHI3_VARIANTS = {
 @pytest.mark.parametrize("changes", PHI3_VARIANTS.values(), ids=PHI3_VARIANTS.keys())
 def test_phi3_logits_equal_the_hugging_face_forward(changes: dict[str, Any]) -> None:
     model = phi3(**changes)
-    assert decode_phi3.supports(model)
+    assert decode_lean.supports(model)
     prefixes = [request.prefix_ids for request in make_requests(20, 7, longest=70)]
     rows = 32
     with torch.inference_mode():
-        decoder = decode_phi3.Phi3Decoder(model, rows, 100)
+        decoder = decode_lean.LeanDecoder(model, rows, 80, 20)
         contexts = [prefix[:-1] for prefix in prefixes]
         for slot, kv in enumerate(decoder.prefill([c for c in contexts if c])):
             decoder.place(kv, [[i for i, c in enumerate(contexts) if c][slot]])
@@ -125,7 +125,7 @@ def test_phi3_logits_equal_the_hugging_face_forward(changes: dict[str, Any]) -> 
 @pytest.mark.parametrize("make", [phi3, llama, gpt2])
 def test_greedy_equals_generate(make: Any) -> None:
     model = make()
-    assert decode_phi3.supports(model) == (make is phi3)
+    assert decode_lean.supports(model) == (make is not gpt2)
     requests = [Request(r.prefix_ids, 0, 20) for r in make_requests(12, 3)]
     ours = sample(model, requests, temperature=0.0, stop_ids=(STOP,), batch_size=8)
     for request, completion in zip(requests, ours, strict=True):
@@ -141,7 +141,7 @@ def test_greedy_equals_generate(make: Any) -> None:
         assert completion.stop_id == (STOP if stopped else -1)
 
 
-@pytest.mark.parametrize("make", [phi3, llama])
+@pytest.mark.parametrize("make", [phi3, llama, gpt2])
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
 def test_logprobs_are_those_of_the_distribution_drawn_from(make: Any, temperature: float) -> None:
     model = make()
@@ -156,8 +156,10 @@ def test_logprobs_are_those_of_the_distribution_drawn_from(make: Any, temperatur
         torch.testing.assert_close(torch.tensor(completion.logprobs), expected, atol=1e-3, rtol=1e-3)
 
 
-def test_phi3_is_bit_identical_in_batches_of_1_7_and_64() -> None:
-    model = phi3()
+@pytest.mark.parametrize("make", [phi3, lambda: phi3(num_key_value_heads=4), llama])
+def test_lean_decoding_is_bit_identical_in_batches_of_1_7_64_and_256(make: Any) -> None:
+    model = make()
+    assert decode_lean.supports(model)
     requests = make_requests(90, 5)
     results = [
         sample(model, requests, temperature=1.0, stop_ids=(STOP,), batch_size=size)
@@ -172,7 +174,7 @@ def test_phi3_is_bit_identical_in_batches_of_1_7_and_64() -> None:
 
 
 def test_any_architecture_gives_the_same_tokens_in_batches_of_1_7_and_64() -> None:
-    model = llama()
+    model = gpt2()
     requests = make_requests(90, 6)
     results = [
         sample(model, requests, temperature=1.0, stop_ids=(STOP,), batch_size=size) for size in (1, 7, 64)
@@ -182,11 +184,12 @@ def test_any_architecture_gives_the_same_tokens_in_batches_of_1_7_and_64() -> No
         np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-3)
 
 
-def test_both_decoders_sample_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = phi3()
+@pytest.mark.parametrize("make", [phi3, llama])
+def test_both_decoders_sample_the_same(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make()
     requests = make_requests(60, 8)
     lean = sample(model, requests, temperature=1.0, stop_ids=(STOP,))
-    monkeypatch.setattr(decode_phi3, "supports", lambda model: False)
+    monkeypatch.setattr(decode_lean, "supports", lambda model: False)
     general = sample(model, requests, temperature=1.0, stop_ids=(STOP,), batch_size=16)
     assert [c.ids for c in lean] == [c.ids for c in general]
 
@@ -194,13 +197,13 @@ def test_both_decoders_sample_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_shared_context_is_prefilled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     model = phi3()
     seen: Counter[tuple[int, ...]] = Counter()
-    prefill = decode_phi3.Phi3Decoder.prefill
+    prefill = decode_lean.LeanDecoder.prefill
 
     def counted(self: Any, contexts: Any) -> Any:
         seen.update(contexts)
         return prefill(self, contexts)
 
-    monkeypatch.setattr(decode_phi3.Phi3Decoder, "prefill", counted)
+    monkeypatch.setattr(decode_lean.LeanDecoder, "prefill", counted)
     prefixes = [tuple(range(10 + i, 40 + i)) for i in range(4)]
     requests = [Request(prefix, 100 * i + j, 30) for i, prefix in enumerate(prefixes) for j in range(25)]
     sample(model, requests, temperature=1.0, stop_ids=(STOP,), batch_size=32)
@@ -303,6 +306,6 @@ def test_no_requests_no_completions() -> None:
 
 
 def test_decoders_agree_on_the_interface() -> None:
-    for decoder in (decode_phi3.Phi3Decoder, decode_any.AnyDecoder):
+    for decoder in (decode_lean.LeanDecoder, decode_any.AnyDecoder):
         for name in ("prefill", "place", "move", "step", "bytes_per_token"):
             assert callable(getattr(decoder, name))

@@ -60,18 +60,19 @@ class SlotLayer(DynamicLayer):
 
 
 class AnyDecoder:
-    """The same interface as `Phi3Decoder`, for every architecture with an ordinary key-value cache."""
+    """The same interface as `LeanDecoder`, for every architecture with an ordinary key-value cache."""
 
-    def __init__(self, model: PreTrainedModel, slots: int, capacity: int) -> None:
+    def __init__(self, model: PreTrainedModel, slots: int, context: int, new: int) -> None:
         """Plan the cache.
 
         Args:
             model: Any causal model of transformers.
             slots: Rows of the cache.
-            capacity: Greatest number of tokens in a row.
+            context: Greatest number of tokens in a context.
+            new: Greatest number of tokens fed to a row after its context.
         """
         self.model, self.slots = model, slots
-        self.columns = 2 * capacity + 2
+        self.columns = 2 * (context + new) + 2
         self.device = next(model.parameters()).device
         self.rows, self.width = slots, 0
         self.lengths = [0] * slots

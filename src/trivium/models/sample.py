@@ -4,7 +4,8 @@
 several requests share is prefilled once and its keys and values are copied, and the random number behind
 every token is a hash of the request's seed and the token's index. So the completions of a request do not
 depend on the batch size, on the other requests or on the number of processes. On the lean path (float32
-`Phi3ForCausalLM` on a CPU) they are equal bit for bit; elsewhere up to the rounding of the matrix products.
+`Phi3ForCausalLM` or `LlamaForCausalLM` on a CPU) they are equal bit for bit; elsewhere up to the rounding of
+the matrix products.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 GRAIN = 16
-"""Rows come and go in groups of this many; see decode_phi3."""
+"""Rows come and go in groups of this many; see decode_lean."""
 
 CACHE_BYTES = 1 << 29
 """The key-value cache takes at most this much; fewer rows run at once when the batch does not fit."""
@@ -205,13 +206,14 @@ def _check(model: PreTrainedModel, requests: Sequence[Request], temperature: flo
 def _open_decoder(
     model: PreTrainedModel, requests: Sequence[Request], batch_size: int, cache_bytes: int
 ) -> Decoder:
-    from trivium.models import decode_any, decode_phi3
+    from trivium.models import decode_any, decode_lean
 
-    kind: Any = decode_phi3.Phi3Decoder if decode_phi3.supports(model) else decode_any.AnyDecoder
-    capacity = max(len(r.prefix_ids) + r.max_new_tokens for r in requests)
-    fitting = cache_bytes // (kind.bytes_per_token(model) * capacity)
+    kind: Any = decode_lean.LeanDecoder if decode_lean.supports(model) else decode_any.AnyDecoder
+    context = max(len(r.prefix_ids) for r in requests)  # its last token is fed with the first step
+    new = max(r.max_new_tokens for r in requests)
+    fitting = cache_bytes // (kind.bytes_per_token(model) * (context + new))
     slots = max(1, min(batch_size, len(requests), fitting))
-    return kind(model, -(-slots // GRAIN) * GRAIN, capacity)
+    return kind(model, -(-slots // GRAIN) * GRAIN, context, new)
 
 
 class _Schedule:

@@ -1,34 +1,39 @@
-"""A lean decoding step over the weights of a `Phi3ForCausalLM`.
+"""A lean decoding step over the weights of a Phi-3 or Llama model.
 
-The Hugging Face forward spends most of a small model's step outside its matrix products and copies the
-whole cache for every token. Here the cache is one preallocated block and a step is a dozen calls a layer.
+The Hugging Face forward spends most of a small model's step outside its matrix products, copies the whole
+cache for every token and, where heads share keys and values, copies these for every head. Here a context is
+kept once for 8 rows (decode_blocks), a row has a block of its own for its new tokens only, and a step is a
+dozen calls a layer.
 
 What one row gets is bit for bit the same whatever else is in the batch. MKL's products keep to that as long
 as their sizes stay away from its special cases for small ones (measured; the seed-for-seed test holds it to
-that), so rows come in multiples of 16, the attended length is at least 64, and a context is prefilled with
-contexts of its own padded length only.
+that), so rows come in multiples of 16, lengths are at least 64 but where a product is one of vectors, and a
+context is prefilled with contexts of its own padded length only.
 
 Shapes: L layers, S slots (rows of the cache), M rows of a step (the first M slots), N contexts, P their
-padded length, T attended length, C capacity, H query heads, K key-value heads, G = H / K, E head size,
-D hidden size, V vocabulary, A = N * P.
+padded length, T new tokens of the longest row, C capacity for them, B blocks of X lanes, H query heads, K
+key-value heads, G = H / K, E head size, D hidden size, V vocabulary, A = N * P, R = M * K.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 
+from trivium.models.decode_blocks import LANES, Blocks, Layout
+
 if TYPE_CHECKING:
-    from transformers import Phi3ForCausalLM
+    from transformers import PreTrainedModel
 
 GRAIN = 16
 """Rows and lengths are rounded up to this."""
 
 SHORTEST = 64
-"""Least attended length of a step."""
+"""Least attended length; not for the new tokens of a row whose heads do not share keys and values."""
 
 PREFILL_TOKENS = 4096
 """Contexts are prefilled in batches of at most this many padded tokens."""
@@ -39,52 +44,86 @@ def supports(model: Any) -> bool:
     config = model.config
     rope = getattr(config, "rope_parameters", None) or {}
     return (
-        type(model).__name__ == "Phi3ForCausalLM"
+        type(model).__name__ in ("Phi3ForCausalLM", "LlamaForCausalLM")
         and rope.get("rope_type", "default") == "default"
         and config.hidden_act == "silu"
-        and config.sliding_window is None
+        and getattr(config, "sliding_window", None) is None
+        and not getattr(config, "attention_bias", False)
+        and not getattr(config, "mlp_bias", False)
         and all(p.dtype == torch.float32 for p in model.parameters())
     )
 
 
-def round_up(count: int) -> int:
+def round_up(count: int, least: int = SHORTEST) -> int:
     """Round up to a multiple of `GRAIN`."""
-    return -(-count // GRAIN) * GRAIN
+    return max(least, -(-count // GRAIN) * GRAIN)
 
 
-class Phi3Decoder:
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The weights of one layer; a projection that the model splits is a tuple of its parts."""
+
+    norm_D: torch.Tensor
+    qkv: tuple[torch.Tensor, ...]
+    out_DX: torch.Tensor
+    norm_after_D: torch.Tensor
+    gate_up: tuple[torch.Tensor, ...]
+    down_DF: torch.Tensor
+
+
+def layers_of(model: Any) -> list[Layer]:
+    """The layers of a supported model; nothing is copied."""
+    return [
+        Layer(
+            layer.input_layernorm.weight,
+            _parts(layer.self_attn, "qkv_proj", ("q_proj", "k_proj", "v_proj")),
+            layer.self_attn.o_proj.weight,
+            layer.post_attention_layernorm.weight,
+            _parts(layer.mlp, "gate_up_proj", ("gate_proj", "up_proj")),
+            layer.mlp.down_proj.weight,
+        )
+        for layer in model.model.layers
+    ]
+
+
+class LeanDecoder:
     """Key-value cache of S slots and the step that extends the first M of them by one token each."""
 
-    def __init__(self, model: Phi3ForCausalLM, slots: int, capacity: int) -> None:
+    def __init__(self, model: PreTrainedModel, slots: int, context: int, new: int) -> None:
         """Allocate the cache.
 
         Args:
-            model: Float32 model with default RoPE.
+            model: Float32 model that `supports` accepts.
             slots: Rows of the cache, a multiple of 16.
-            capacity: Greatest number of tokens in a row.
+            context: Greatest number of tokens in a context.
+            new: Greatest number of tokens fed to a row after its context.
         """
+        inner: Any = model.model
         config: Any = model.config
-        self.layers: list[Any] = list(model.model.layers)
-        self.embed, self.head = model.model.embed_tokens, model.lm_head
-        self.norm_weight, self.eps = model.model.norm.weight, config.rms_norm_eps
+        self.layers = layers_of(model)
+        self.embed, self.head_VD = inner.embed_tokens, model.lm_head.weight
+        self.norm_D, self.eps = inner.norm.weight, config.rms_norm_eps
         self.heads, self.kv_heads = int(config.num_attention_heads), int(config.num_key_value_heads)
         self.groups = self.heads // self.kv_heads
-        self.head_dim = int(self.layers[0].self_attn.head_dim)
+        self.head_dim = int(inner.layers[0].self_attn.head_dim)
         self.scale = self.head_dim**-0.5
-        self.slots, self.capacity = slots, max(round_up(capacity), SHORTEST)
+        self.least = GRAIN if self.groups == 1 else SHORTEST
+        self.slots, self.capacity = slots, round_up(new, self.least)
         self.device = self.embed.weight.device
-        self.cos_CR, self.sin_CR = _rope_tables(model, self.capacity)
-        self.positions_C = torch.arange(self.capacity, device=self.device)
+        context = round_up(context)
+        self.cos_CR, self.sin_CR = _rope_tables(model, context + self.capacity)
+        self.positions_C = torch.arange(context + self.capacity, device=self.device)
         self.rows_SK = torch.arange(slots * self.kv_heads, device=self.device).view(slots, self.kv_heads)
+        self.start_S = torch.zeros(slots, dtype=torch.int64, device=self.device)
+        self.blocks = Blocks(slots, (len(self.layers), self.kv_heads, self.head_dim), context, self.device)
         shape = (len(self.layers), 2, slots * self.kv_heads, self.capacity, self.head_dim)
         self.cache_L2RCE = torch.zeros(shape, device=self.device)
 
     @staticmethod
-    def bytes_per_token(model: Phi3ForCausalLM) -> int:
+    def bytes_per_token(model: PreTrainedModel) -> int:
         """Bytes of cache that one token of one slot takes."""
         config: Any = model.config
-        attention: Any = model.model.layers[0].self_attn
-        head_dim = attention.head_dim
+        head_dim = model.model.layers[0].self_attn.head_dim
         return int(config.num_hidden_layers * 2 * config.num_key_value_heads * head_dim * 4)
 
     def prefill(self, contexts: Sequence[tuple[int, ...]]) -> list[torch.Tensor]:
@@ -109,23 +148,23 @@ class Phi3Decoder:
         return [found[place] for place in range(len(contexts))]
 
     def place(self, kv_L2KPE: torch.Tensor, slots: Sequence[int]) -> None:
-        """Copy the keys and values of one context to the start of each of these slots."""
-        length = kv_L2KPE.shape[3]
-        view = self.cache_L2RCE.view(
-            *self.cache_L2RCE.shape[:2], self.slots, self.kv_heads, self.capacity, -1
-        )
-        for slot in slots:
-            view[:, :, slot, :, :length] = kv_L2KPE
+        """Let these slots continue one context."""
+        self.blocks.add(kv_L2KPE, slots)
+        self.start_S[list(slots)] = kv_L2KPE.shape[3]
 
     def clear(self, slots: Sequence[int]) -> None:
-        """Begin rows that have no context; nothing to do, positions say what is valid."""
+        """Begin rows that have no context."""
+        self.blocks.leave(slots)
+        self.start_S[list(slots)] = 0
 
     def move(self, source: int, target: int, length: int) -> None:
-        """Copy the first `length` tokens of one slot over another."""
+        """Let a slot take over the row of another, of `length` tokens with its context."""
+        self.blocks.move(source, target)
+        start = self.start_S[target] = self.start_S[source]
         view = self.cache_L2RCE.view(
             *self.cache_L2RCE.shape[:2], self.slots, self.kv_heads, self.capacity, -1
         )
-        view[:, :, target, :, :length] = view[:, :, source, :, :length]
+        view[:, :, target, :, : length - start] = view[:, :, source, :, : length - start]
 
     def step(self, tokens_M: torch.Tensor, positions_M: torch.Tensor) -> torch.Tensor:
         """Feed one token to each of the first M slots, M a multiple of 16.
@@ -138,27 +177,58 @@ class Phi3Decoder:
             Logits (M, V) of the next token.
         """
         rows = len(tokens_M)
-        length = max(round_up(int(positions_M.max()) + 1), SHORTEST)
         tokens_M, positions_M = tokens_M.to(self.device), positions_M.to(self.device)
         cos_M1R, sin_M1R = self.cos_CR[positions_M][:, None], self.sin_CR[positions_M][:, None]
-        cells_MK = self.rows_SK[:rows] * self.capacity + positions_M[:, None]
-        hidden_T = self.positions_C[:length] > positions_M[:, None]
-        bias_MT = torch.zeros(hidden_T.shape, device=self.device).masked_fill_(hidden_T, float("-inf"))
+        places_M = (positions_M - self.start_S[:rows]).clamp_(min=0)
+        cells_MK = self.rows_SK[:rows] * self.capacity + places_M[:, None]
+        hidden_MT = self.positions_C[: round_up(int(places_M.max()) + 1, self.least)] > places_M[:, None]
+        bias_MT = torch.zeros(hidden_MT.shape, device=self.device).masked_fill_(hidden_MT, float("-inf"))
         bias_R1T = bias_MT.repeat_interleave(self.kv_heads, 0)[:, None]
+        layout = self.blocks.layout(rows)
         x_MD = self.embed.weight[tokens_M]
         for index, layer in enumerate(self.layers):
             qk_MXE, v_MKE = self._project(layer, x_MD, cos_M1R, sin_M1R)
             keys_RCE, values_RCE = self.cache_L2RCE[index, 0], self.cache_L2RCE[index, 1]
             self._store(keys_RCE, cells_MK, qk_MXE[:, self.heads :])
             self._store(values_RCE, cells_MK, v_MKE)
-            q_RGE = qk_MXE[:, : self.heads].reshape(-1, self.groups, self.head_dim)
-            used = rows * self.kv_heads
-            scores_RGT = torch.baddbmm(
-                bias_R1T, q_RGE, keys_RCE[:used, :length].transpose(1, 2), alpha=self.scale
-            )
-            mixed_RGE = torch.bmm(torch.softmax(scores_RGT, dim=-1), values_RCE[:used, :length])
-            x_MD = self._finish(layer, x_MD, mixed_RGE.view(rows, -1))
-        return F.linear(self._norm(x_MD, self.norm_weight), self.head.weight)
+            mixed_MX = self._attend(index, qk_MXE[:, : self.heads], layout, bias_R1T)
+            x_MD = self._finish(layer, x_MD, mixed_MX)
+        return F.linear(self._norm(x_MD, self.norm_D), self.head_VD)
+
+    def _attend(
+        self, index: int, q_MHE: torch.Tensor, layout: Layout, bias_R1T: torch.Tensor
+    ) -> torch.Tensor:
+        """Attention of every row over its block's context and its own new tokens: (M, H * E)."""
+        rows, length = len(q_MHE), bias_R1T.shape[2]
+        used = rows * self.kv_heads
+        keys_RTE, values_RTE = self.cache_L2RCE[index, :, :used, :length]
+        context_2APE = self.blocks.kv_L2BKPE[index, :, : layout.used].flatten(1, 2)
+        q_RGE = q_MHE.reshape(used, self.groups, self.head_dim)
+        before_AYP = torch.baddbmm(
+            layout.bias_A1P,
+            self._to_lanes(q_RGE, layout),
+            context_2APE[0].transpose(1, 2),
+            alpha=self.scale,
+        )
+        own_RGT = torch.baddbmm(bias_R1T, q_RGE, keys_RTE.transpose(1, 2), alpha=self.scale)
+        before_RGP = self._to_rows(before_AYP, layout)
+        probs_RGW = torch.softmax(torch.cat((before_RGP, own_RGT), dim=-1), dim=-1)
+        padded = before_RGP.shape[-1]
+        mixed_AYE = torch.bmm(self._to_lanes(probs_RGW[..., :padded], layout), context_2APE[1])
+        mixed_RGE = torch.baddbmm(self._to_rows(mixed_AYE, layout), probs_RGW[..., padded:], values_RTE)
+        return mixed_RGE.view(rows, -1)
+
+    def _to_lanes(self, x_RGZ: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """From rows to blocks: (B * K, X * G, Z)."""
+        x_MKGZ = x_RGZ.view(-1, self.kv_heads, self.groups, x_RGZ.shape[-1])
+        x_BKXGZ = x_MKGZ[layout.members_BX].transpose(1, 2)
+        return x_BKXGZ.reshape(-1, LANES * self.groups, x_RGZ.shape[-1])
+
+    def _to_rows(self, x_AYZ: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """From blocks to rows: (R, G, Z)."""
+        x_BKXGZ = x_AYZ.view(-1, self.kv_heads, LANES, self.groups, x_AYZ.shape[-1])
+        block_M, lane_M = layout.seats_M // LANES, layout.seats_M % LANES
+        return x_BKXGZ[block_M, :, lane_M].reshape(-1, self.groups, x_AYZ.shape[-1])
 
     def _prefill_batch(self, contexts: Sequence[tuple[int, ...]], padded: int) -> torch.Tensor:
         count = len(contexts)
@@ -197,19 +267,20 @@ class Phi3Decoder:
         return mixed_NKGPE.permute(0, 3, 1, 2, 4).reshape(count * padded, -1)
 
     def _project(
-        self, layer: Any, x_AD: torch.Tensor, cos_A1R: torch.Tensor, sin_A1R: torch.Tensor
+        self, layer: Layer, x_AD: torch.Tensor, cos_A1R: torch.Tensor, sin_A1R: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Rotated queries and keys (A, H + K, E) and values (A, K, E) of one layer."""
-        normed_AD = self._norm(x_AD, layer.input_layernorm.weight)
-        qkv_AXE = F.linear(normed_AD, layer.self_attn.qkv_proj.weight).view(len(x_AD), -1, self.head_dim)
+        qkv_AX = _linear(self._norm(x_AD, layer.norm_D), layer.qkv)
+        qkv_AXE = qkv_AX.view(len(x_AD), -1, self.head_dim)
         split = self.heads + self.kv_heads
         return _rotate(qkv_AXE[:, :split], cos_A1R, sin_A1R), qkv_AXE[:, split:]
 
-    def _finish(self, layer: Any, x_AD: torch.Tensor, mixed_AX: torch.Tensor) -> torch.Tensor:
-        x_AD = torch.addmm(x_AD, mixed_AX, layer.self_attn.o_proj.weight.t())
-        normed_AD = self._norm(x_AD, layer.post_attention_layernorm.weight)
-        gate_AF, up_AF = F.linear(normed_AD, layer.mlp.gate_up_proj.weight).chunk(2, dim=-1)
-        return torch.addmm(x_AD, F.silu(gate_AF).mul_(up_AF), layer.mlp.down_proj.weight.t())
+    def _finish(self, layer: Layer, x_AD: torch.Tensor, mixed_AX: torch.Tensor) -> torch.Tensor:
+        x_AD = torch.addmm(x_AD, mixed_AX, layer.out_DX.t())
+        normed_AD = self._norm(x_AD, layer.norm_after_D)
+        halves = [F.linear(normed_AD, weight) for weight in layer.gate_up]
+        gate_AF, up_AF = halves if len(halves) == 2 else halves[0].chunk(2, dim=-1)
+        return torch.addmm(x_AD, F.silu(gate_AF).mul_(up_AF), layer.down_DF.t())
 
     def _norm(self, x_AD: torch.Tensor, weight_D: torch.Tensor) -> torch.Tensor:
         return F.rms_norm(x_AD, weight_D.shape, weight_D, self.eps)
@@ -222,7 +293,17 @@ class Phi3Decoder:
         flat.index_copy_(0, cells_MK.view(-1), new_MKE.reshape(-1, self.head_dim))
 
 
-def _rope_tables(model: Phi3ForCausalLM, capacity: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _parts(module: Any, whole: str, parts: tuple[str, ...]) -> tuple[torch.Tensor, ...]:
+    names = (whole,) if hasattr(module, whole) else parts
+    return tuple(getattr(module, name).weight for name in names)
+
+
+def _linear(x_AD: torch.Tensor, weights: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    parts = [F.linear(x_AD, weight) for weight in weights]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+
+def _rope_tables(model: Any, capacity: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosines and sines (C, rotated size) from the model's own rotary module, any RoPE base or share."""
     device = model.model.embed_tokens.weight.device
     positions_1C = torch.arange(capacity, device=device)[None]

@@ -27,7 +27,7 @@ from trivium.pivotal import pairs, questions, rollouts, shards
 from trivium.pivotal.bisect import TIE
 from trivium.pivotal.estimate import Estimate, StopRule, combine, known, largest_shift
 from trivium.pivotal.forest import Forest, Trace, choose_traces
-from trivium.pivotal.mine import mine, sample_roots
+from trivium.pivotal.mine import in_band, mine, sample_roots
 from trivium.pivotal.rollouts import Job, Policy, Problem
 from trivium.pivotal.searches import SearchRule, scan
 from trivium.pivotal.stage import PivotalConfig
@@ -153,11 +153,10 @@ def find_truth(
     kept: list[Problem] = []
     for start in range(0, len(problems), 16):
         group = problems[start : start + 16]
-        roots = sample_roots(policy, group, rule.root_rollouts)
+        roots = sample_roots(policy, group, rule.root_rollouts, rule.band)
         forest = Forest.plant(policy, roots)
         for problem in group:
-            rate = rollouts.estimate(roots[problem.question_id])
-            if len(traces) < args.traces and rate.num_rollouts and rule.band[0] <= rate.prob <= rule.band[1]:
+            if len(traces) < args.traces and in_band(roots[problem.question_id], rule.band):
                 traces += choose_traces(problem, forest.paths[problem.question_id], 2)
                 kept.append(problem)
         if len(traces) >= args.traces:

@@ -4,7 +4,8 @@
 
 Needs a checkout of github.com/codelion/pts, and `tqdm` and `accelerate` beside our own packages. Its searcher
 runs unchanged; its dataset loading does not, and our verifier stands in for its oracle, which never judges
-custom questions right. Both sample at one temperature without top-k or top-p, one thread each. The peer's
+custom questions right. It is given each prompt as text, rendered with the model's chat format, as it leaves
+the format out without a system prompt; the text has the same ids as our prompt. Both sample at one temperature without top-k or top-p, one thread each. The peer's
 numbers of samples and generations default to its cheapest documented setting (10 samples, 1 generation, one
 batch).
 
@@ -68,33 +69,21 @@ def main() -> None:
     """Measure and print."""
     args = arguments()
     settle(threads=1)
-    opened, problems, policy = open_ours(args)
+    opened, problems, policy = open_ours(args, args.efforts[0])
     print(f"{len(problems)} questions", flush=True)
-    ours = run_ours(policy, problems, opened, args)
-    print(
-        f"ours: {len(ours.reported)} reported, {ours.tokens:,} tokens, {ours.cpu_seconds:.1f} CPU-s",
-        flush=True,
-    )
-    peer = run_peer(opened, problems, args)
-    print(
-        f"pts: {len(peer.reported)} reported, {peer.tokens:,} tokens, {peer.cpu_seconds:.1f} CPU-s",
-        flush=True,
-    )
-    lines = {
-        name: summary(policy, cost, opened.model_path, args) for name, cost in (("ours", ours), ("pts", peer))
-    }
-    tokens = ratio(lines["pts"]["tokens_a_confirmed"], lines["ours"]["tokens_a_confirmed"])
-    cpu = ratio(lines["pts"]["cpu_seconds_a_confirmed"], lines["ours"]["cpu_seconds_a_confirmed"])
+    costs = {effort: run_ours(*open_ours(args, effort), args.gap) for effort in args.efforts}
+    for effort, cost in costs.items():
+        print(f"{effort}: {told(cost)}", flush=True)
+    costs["pts"] = run_peer(opened, problems, args)
+    print(f"pts: {told(costs['pts'])}", flush=True)
+    lines = {name: summary(policy, cost, opened.model_path, args) for name, cost in costs.items()}
+    times = {effort: ratios(lines["pts"], lines[effort]) for effort in args.efforts}
     report = {
         "name": "pivotal_vs_pts",
         **lines,
-        "times_fewer_tokens": tokens,
-        "times_less_cpu": cpu,
+        "times_less": times,
         "targets": TARGETS,
-        "holds": None
-        if tokens is None or cpu is None
-        else tokens >= TARGETS["tokens"] and cpu >= TARGETS["cpu"],
-        "effort": args.effort,
+        "holds": all((times[args.efforts[0]][name] or 0) >= least for name, least in TARGETS.items()),
         "gap": args.gap,
         "confirm": args.confirm,
         "seed": args.seed,
@@ -110,13 +99,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("questions", help="question file")
     parser.add_argument("--questions-limit", type=int, default=20)
     parser.add_argument("--verifier", default="number")
-    parser.add_argument(
-        "--system", default="You are a helpful math assistant.", help="pts needs one for a chat"
-    )
+    parser.add_argument("--system", default="", help="system turn of the chat")
+    parser.add_argument("--prompt", default="{question}", help="what is asked, as of trivium pivot")
     parser.add_argument("--gap", type=float, default=0.2)
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--max-tokens", type=int, default=64)
-    parser.add_argument("--effort", choices=list(EFFORTS), default="thorough", help="as of trivium pivot")
+    parser.add_argument("--efforts", nargs="+", choices=list(EFFORTS), default=list(EFFORTS))
     parser.add_argument("--confirm", type=int, default=100)
     parser.add_argument("--pts-samples", type=int, default=10)
     parser.add_argument("--pts-generations", type=int, default=1)
@@ -124,7 +112,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def open_ours(args: argparse.Namespace) -> tuple[shards.Settings, list[Problem], Policy]:
+def open_ours(args: argparse.Namespace, effort: str) -> tuple[shards.Settings, list[Problem], Policy]:
     """Settings of `trivium pivot`, the questions as prompts, and the policy."""
     with tempfile.TemporaryDirectory() as scratch:
         config = PivotalConfig(
@@ -132,13 +120,14 @@ def open_ours(args: argparse.Namespace) -> tuple[shards.Settings, list[Problem],
             questions=args.questions,
             verifier=args.verifier,
             system=args.system,
+            prompt=args.prompt,
             gap=args.gap,
             temperature=args.temperature,
             max_reply_tokens=args.max_tokens,
             num_questions=args.questions_limit,
             traces=WALKED,
             trace_rollouts=ROLLOUTS,
-            **EFFORTS[args.effort],
+            **EFFORTS[effort],
         )
         stage = StageDir(name="pivotal", path=Path(scratch), seed=args.seed)
         opened = replace(shards.open_settings(config, stage), kept="")
@@ -147,9 +136,7 @@ def open_ours(args: argparse.Namespace) -> tuple[shards.Settings, list[Problem],
     return opened, problems, shards.open_policy(opened)
 
 
-def run_ours(
-    policy: Policy, problems: Sequence[Problem], opened: shards.Settings, args: argparse.Namespace
-) -> Cost:
+def run_ours(opened: shards.Settings, problems: Sequence[Problem], policy: Policy, gap: float) -> Cost:
     """Search as `trivium pivot` does; loading the model is charged to no one."""
     sample(
         cached_model(opened.model_path),
@@ -164,7 +151,7 @@ def run_ours(
     reported = [
         Reported(o.problem, o.candidate.branch.prefix, token.token_id)
         for o in accepted
-        for token in pairs.pivotal_tokens(o, args.gap)
+        for token in pairs.pivotal_tokens(o, gap)
     ]
     return Cost(reported, sum(len(row.completion_ids) for row in mined.rollouts), seconds)
 
@@ -177,11 +164,10 @@ def run_peer(opened: shards.Settings, problems: Sequence[Problem], args: argpars
     core = load_peer(Path(args.checkout))
     logging.disable(logging.INFO)
     tokenizer: Any = AutoTokenizer.from_pretrained(opened.model_path)
-    by_prompt = {problem.prompt: problem for problem in problems}
-    heads = {prompt: rendered(tokenizer, prompt, args.system) for prompt in by_prompt}
+    by_prompt = {rendered(tokenizer, problem): problem for problem in problems}
     searcher = core.PivotalTokenSearcher(
         opened.model_path,
-        oracle=make_oracle(core, by_prompt, heads),
+        oracle=make_oracle(core, by_prompt),
         device="cpu",
         prob_threshold=args.gap,
         temperature=args.temperature,
@@ -196,10 +182,8 @@ def run_peer(opened: shards.Settings, problems: Sequence[Problem], args: argpars
     torch.manual_seed(args.seed)
     began = time.process_time()
     reported = []
-    for problem in problems:
-        for pivot in searcher.search_pivotal_tokens(
-            problem.prompt, system_prompt=args.system, max_generations=args.pts_generations
-        ):
+    for prompt, problem in by_prompt.items():
+        for pivot in searcher.search_pivotal_tokens(prompt, max_generations=args.pts_generations):
             reported.append((problem, pivot))
     seconds = time.process_time() - began
     logging.disable(logging.NOTSET)
@@ -214,18 +198,19 @@ def load_peer(checkout: Path) -> Any:
     return importlib.import_module("pts.core")
 
 
-def rendered(tokenizer: Any, prompt: str, system: str) -> str:
-    """The prompt as the peer renders it."""
-    turns = [{"role": "system", "content": system}, {"role": "user", "content": prompt}]
-    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+def rendered(tokenizer: Any, problem: Problem) -> str:
+    """The prompt as text, which the peer tokenises again: to the same ids."""
+    text = str(tokenizer.decode(problem.prompt_ids))
+    assert tuple(tokenizer(text).input_ids) == problem.prompt_ids, text
+    return text
 
 
-def make_oracle(core: Any, by_prompt: dict[str, Problem], heads: dict[str, str]) -> Any:
+def make_oracle(core: Any, by_prompt: dict[str, Problem]) -> Any:
     """Our verifier behind the peer's interface; it sees the reply without the prompt."""
 
     class Ours(core.Oracle):
         def check_success(self, query: str, response: str) -> bool:
-            problem, reply = by_prompt[query], response[len(heads[query]) :]
+            problem, reply = by_prompt[query], response[len(query) :]
             return verify.judge(problem.verifier, reply, problem.answer) == Verdict.RIGHT
 
     return Ours()
@@ -298,9 +283,17 @@ def token_probs(model_path: str, reported: Sequence[Reported], temperature: floa
     return found
 
 
-def ratio(peer: float | None, ours: float | None) -> float | None:
+def told(cost: Cost) -> str:
+    """What a tool spent, in words."""
+    return f"{len(cost.reported)} reported, {cost.tokens:,} tokens, {cost.cpu_seconds:.1f} CPU-s"
+
+
+def ratios(peer: dict[str, Any], ours: dict[str, Any]) -> dict[str, float | None]:
     """How many times more the peer needs; None where one of the two confirmed nothing."""
-    return round(peer / ours, 2) if peer and ours else None
+    return {
+        name: round(peer[key] / ours[key], 2) if peer[key] and ours[key] else None
+        for name, key in (("tokens", "tokens_a_confirmed"), ("cpu", "cpu_seconds_a_confirmed"))
+    }
 
 
 if __name__ == "__main__":

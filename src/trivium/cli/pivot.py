@@ -123,6 +123,9 @@ def _search_config(command: verbs.PivotVerb) -> Any:
         shard_questions=SHARD_QUESTIONS,
         first_shard=2,
         device=command.device,
+        engine=command.engine,
+        endpoint=command.endpoint or "",
+        served_name=command.served_name or "",
     )
 
 

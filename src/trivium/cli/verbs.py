@@ -104,7 +104,13 @@ class PivotVerb:
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")] = ""
     """A recipe whose stage is run, as with the other stage verbs; leave it out with --model."""
     model: Folder = None
-    """A Hugging Face model folder with safetensors weights."""
+    """A Hugging Face model folder with safetensors weights; with --endpoint, that of its tokenizer."""
+    endpoint: Annotated[str | None, tyro.conf.arg(metavar="URL", help_behavior_hint="")] = None
+    """Server that samples: http://host:port/v1 (vLLM), http://host:port (llama.cpp's server)."""
+    served_name: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
+    """Name of the model there, where it serves more than one."""
+    engine: Annotated[Literal["torch", "vllm"], tyro.conf.arg(metavar="ENGINE")] = "torch"
+    """What samples without a server: torch, or vllm where that extra is installed."""
     questions: Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
     """Questions with answers: .jsonl, .json or .parquet; the usual names of columns are found."""
     question_column: Text = None

@@ -92,6 +92,29 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     return _with_special_ids(plain, marked, Path(path))
 
 
+def tokenizer_folder(name: str) -> Path:
+    """Find a tokenizer: a folder with tokenizer.json, or a model by name in the Hugging Face cache.
+
+    Raises:
+        DataError: There is neither; nothing is downloaded.
+    """
+    if (Path(name) / "tokenizer.json").is_file():
+        return Path(name)
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(name, "tokenizer.json")
+    except HFValidationError:
+        found = None
+    if isinstance(found, str):
+        return Path(found).parent
+    raise DataError(
+        f"model {name}: got no tokenizer.json there nor in the Hugging Face cache; expected the tokenizer of "
+        "the model that the endpoint serves; copy its folder and name that."
+    )
+
+
 def load_model(path: str | Path, attention: str = "eager") -> PreTrainedModel:
     """Load a causal model in float32 on the CPU, ready to sample.
 
@@ -126,12 +149,19 @@ def load_model(path: str | Path, attention: str = "eager") -> PreTrainedModel:
     return model.eval()
 
 
-def find_model(name: str, stage: StageDir) -> Path:
+def find_model(name: str, stage: StageDir, *, weights: bool = True) -> Path:
     """Find a model: the checkpoint of a finished stage, or a Hugging Face folder of one's own.
+
+    Args:
+        name: A stage or a folder; without weights also the name of a model in the Hugging Face cache.
+        stage: The stage that asks.
+        weights: Whether the weights are needed; a server has its own, and only the tokenizer is read.
 
     Raises:
         DataError: The folder is no model with safetensors weights.
     """
+    if not weights and name not in stage.inputs and (Path(name).exists() or "/" in name):
+        return tokenizer_folder(name)
     if name in stage.inputs or not (Path(name).exists() or "/" in name):
         return stage.folder(name) / "model"
     folder = Path(name)

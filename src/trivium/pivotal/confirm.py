@@ -1,18 +1,22 @@
 """Fresh rollouts decide which candidates are real; every pair is verified on both sides.
 
-The rollouts that suggested a candidate are never used to confirm it, since it was picked for how they came
-out. All candidates of a shard are sampled together, look after look, until each is settled.
+The rollouts that suggested a candidate are never counted to confirm it, since it was picked for how they came
+out. What they settle for sure does serve: the probability of a reply that was seen is known, and no estimate.
+All candidates of a shard are sampled together, look after look, until each is settled; whatever is sampled
+for one candidate of a question narrows the sure bounds of all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trivium.pivotal import rollouts
 from trivium.pivotal.estimate import Estimate, StopRule, combine, known, largest_shift
+from trivium.pivotal.forest import path_of
 from trivium.pivotal.rollouts import Job, Judged, Policy, Problem
-from trivium.pivotal.tree import Branch, Candidate, Child, others
+from trivium.pivotal.sure import bounds
+from trivium.pivotal.tree import Branch, Candidate, Child, Path, others
 from trivium.records import Verdict
 
 SURE = 0.8
@@ -63,25 +67,38 @@ class Outcome:
 
 
 def confirm(
-    policy: Policy, found: Sequence[tuple[Problem, Candidate]], rule: StopRule
+    policy: Policy,
+    found: Sequence[tuple[Problem, Candidate]],
+    rule: StopRule,
+    paths: Mapping[str, Sequence[Path]],
 ) -> tuple[list[Outcome], list[Judged]]:
     """Settle every candidate with fresh rollouts from prefix + chosen and prefix + rejected.
+
+    Args:
+        policy: The model and its verifier.
+        found: Candidates with their questions.
+        rule: When a candidate is settled.
+        paths: Question id -> all its rollouts so far, for what they settle for sure.
 
     Returns:
         One outcome for each candidate, in order, and all rollouts that were sampled.
     """
     sides = _sides(policy, found)
+    seen = {problem.question_id: list(paths[problem.question_id]) for problem, _ in found}
     open_, decisions, sampled = list(range(len(found))), [""] * len(found), list[Judged]()
-    for look, target in enumerate(rule.looks):
-        jobs = [side for index in open_ for side in sides[index] if side.job(target) is not None]
-        answers = rollouts.roll(policy, [job for side in jobs if (job := side.job(target)) is not None])
-        for side, judged in zip(jobs, answers, strict=True):
+    for target in (0, *rule.looks):
+        jobs = [job for index in open_ for side in sides[index] if (job := side.job(target)) is not None]
+        takers = [side for index in open_ for side in sides[index] if side.job(target) is not None]
+        for side, judged in zip(takers, rollouts.roll(policy, jobs), strict=True):
+            seen[side.problem.question_id] += [path_of(item, len(side.reply), side.reply) for item in judged]
             side.take(judged)
             sampled += judged
-        last = look == len(rule.looks) - 1
         for index in open_:
             chosen, rejected = sides[index]
-            decisions[index] = rule.decide(chosen.estimate, rejected.estimate, last)
+            for side in (chosen, rejected):
+                side.bound(seen[side.problem.question_id])
+            spent = target == rule.looks[-1] or (chosen.estimate.settled and rejected.estimate.settled)
+            decisions[index] = rule.decide(chosen.estimate, rejected.estimate, spent)
         open_ = [index for index in open_ if decisions[index] == "continue"]
     outcomes = [
         _outcome(problem, candidate, decision, chosen.estimate, rejected.estimate)
@@ -124,13 +141,18 @@ class _Side:
     asked: int = 0
 
     def job(self, target: int) -> Job | None:
-        if self.estimate.exact or target <= self.asked:
+        if self.estimate.settled or target <= self.asked:
             return None
         return Job(self.problem, self.reply, self.asked, target - self.asked, self.purpose)
 
     def take(self, judged: Sequence[Judged]) -> None:
         self.asked += len(judged)
         self.estimate += rollouts.estimate(judged)
+
+    def bound(self, paths: Sequence[Path]) -> None:
+        length = len(self.reply)
+        here = [path for path in paths if path.ids[:length] == self.reply]
+        self.estimate = self.estimate.within(*bounds(here, length))
 
 
 def _sides(policy: Policy, found: Sequence[tuple[Problem, Candidate]]) -> list[tuple[_Side, _Side]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from trivium.errors import ConfigError
@@ -19,6 +19,9 @@ from trivium.stats import wilson
 
 if TYPE_CHECKING:
     import numpy as np
+
+SETTLED = 0.05
+"""A success probability between sure bounds this close gets no more rollouts."""
 
 Decision = Literal["accept", "futile", "unsettled", "continue"]
 
@@ -32,29 +35,46 @@ class Estimate:
     num_right: int = 0
     num_errors: int = 0
     """Rollouts that the verifier could not judge."""
-    exact: bool = False
-    """True for a finished reply, whose success probability is known to be 0 or 1."""
+    floor: float = 0.0
+    """The success probability is surely not below: see `trivium.pivotal.sure`."""
+    ceiling: float = 1.0
+    """The success probability is surely not above."""
 
     @property
     def prob(self) -> float:
-        """Share of right rollouts; 0.5 without any."""
-        return self.num_right / self.num_rollouts if self.num_rollouts else 0.5
+        """Share of right rollouts, within the sure bounds; their middle without any rollout."""
+        if not self.num_rollouts:
+            return (self.floor + self.ceiling) / 2
+        return self._bounded(self.num_right / self.num_rollouts)
 
     @property
     def shrunk(self) -> float:
-        """Posterior mean under Jeffreys' Beta(1/2, 1/2): 0.75 after one right rollout, never 0 or 1."""
-        return (self.num_right + 0.5) / (self.num_rollouts + 1)
+        """Posterior mean under Jeffreys' Beta(1/2, 1/2), 0.75 after one right rollout; within the bounds."""
+        return self._bounded((self.num_right + 0.5) / (self.num_rollouts + 1))
+
+    @property
+    def settled(self) -> bool:
+        """Whether more rollouts can tell next to nothing."""
+        return self.ceiling - self.floor <= SETTLED
+
+    @property
+    def ended(self) -> bool:
+        """Whether this is a finished reply, or one that is as good as finished."""
+        return self.floor == self.ceiling
 
     @property
     def judged_or_all(self) -> float:
-        """Judged rollouts; without end for a finished reply, of which nothing more can be learnt."""
-        return math.inf if self.exact else self.num_rollouts
+        """Judged rollouts; without end where nothing more can be learnt."""
+        return math.inf if self.settled else self.num_rollouts
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Wilson interval of the success probability; a point for a finished reply."""
-        if self.exact:
-            return self.prob, self.prob
-        return wilson(self.num_right, self.num_rollouts, level)
+        """Wilson interval of the success probability, within the sure bounds."""
+        low, high = wilson(self.num_right, self.num_rollouts, level)
+        return self._bounded(low), self._bounded(high)
+
+    def within(self, floor: float, ceiling: float) -> Estimate:
+        """The same rollouts with what is surely known."""
+        return replace(self, floor=max(floor, self.floor), ceiling=min(ceiling, self.ceiling))
 
     def __add__(self, other: Estimate) -> Estimate:
         """Pool two sets of rollouts of one prefix."""
@@ -62,7 +82,12 @@ class Estimate:
             self.num_rollouts + other.num_rollouts,
             self.num_right + other.num_right,
             self.num_errors + other.num_errors,
+            max(self.floor, other.floor),
+            min(self.ceiling, other.ceiling),
         )
+
+    def _bounded(self, value: float) -> float:
+        return max(self.floor, min(self.ceiling, value))
 
 
 def count(verdicts: Iterable[Verdict]) -> Estimate:
@@ -74,7 +99,7 @@ def count(verdicts: Iterable[Verdict]) -> Estimate:
 
 def known(right: bool) -> Estimate:
     """A finished reply: its success probability is 0 or 1 and needs no rollouts."""
-    return Estimate(1, int(right), exact=True)
+    return Estimate(1, int(right), floor=float(right), ceiling=float(right))
 
 
 def largest_shift(token_prob: float) -> float:
@@ -107,6 +132,23 @@ def combine(terms: Sequence[tuple[float, Estimate]], level: float = 0.95) -> tup
     return value, value - math.sqrt(below), value + math.sqrt(above)
 
 
+def difference(one: Estimate, other: Estimate, level: float = 0.95) -> tuple[float, float]:
+    """Interval of p(one) - p(other): rollouts against rollouts, or against sure bounds where these say more.
+
+    Sure bounds are no draws: they are added to the limit of the other side as they stand, whereas two
+    limits that come from rollouts are seldom both missed, and `combine` allows for that.
+    """
+    counts = [Estimate(e.num_rollouts, e.num_right) for e in (one, other)]
+    rates = [e.num_right / e.num_rollouts if e.num_rollouts else 0.5 for e in counts]
+    (low, high), (other_low, other_high) = (e.interval(level) for e in counts)
+    value = rates[0] - rates[1]
+    below = math.hypot(rates[0] - low, other_high - rates[1])
+    above = math.hypot(high - rates[0], rates[1] - other_low)
+    least = max(value - below, one.floor - min(other_high, other.ceiling), low - other.ceiling)
+    most = min(value + above, one.ceiling - max(other_low, other.floor), high - other.floor)
+    return least, most
+
+
 @dataclass(frozen=True, slots=True)
 class StopRule:
     """When the comparison of two continuations ends.
@@ -114,7 +156,8 @@ class StopRule:
     After each of `looks` rollouts a side the difference d of the two success rates gets an interval of
     coverage `level`. Accept when its lower end is at least `gap`. Give up as futile when its upper end is
     below `gap`, or d itself with at least `patience` rollouts a side. After the last look what is left is
-    unsettled. A true difference below the gap is accepted with the probability of `false_accept_rate`.
+    unsettled. A true difference below the gap is accepted with the probability of `false_accept_rate`. Sure
+    bounds, where there are any, narrow the interval and decide before the first look; they add no error.
     """
 
     gap: float
@@ -131,11 +174,12 @@ class StopRule:
 
     def decide(self, chosen: Estimate, rejected: Estimate, last: bool) -> Decision:
         """Say what follows from the rollouts so far; `last` when no more will come."""
-        difference, low, high = combine([(1.0, chosen), (-1.0, rejected)], self.level)
+        low, high = difference(chosen, rejected, self.level)
         if low >= self.gap:
             return "accept"
-        impatient = min(chosen.judged_or_all, rejected.judged_or_all) >= self.patience
-        if high < self.gap or (difference < self.gap and (impatient or last)):
+        looked = min(chosen.judged_or_all, rejected.judged_or_all)
+        impatient = last or looked >= max(self.patience, self.looks[0])
+        if high < self.gap or (chosen.prob - rejected.prob < self.gap and impatient):
             return "futile"
         return "unsettled" if last else "continue"
 
@@ -149,8 +193,6 @@ def confidence_sequence(estimate: Estimate, level: float = 0.95) -> tuple[float,
     Source: Robbins 1970; the set of p whose likelihood ratio against a Beta(1/2, 1/2) mixture, a martingale
     under p, is below 1 / (1 - level) (Ville's inequality).
     """
-    if estimate.exact:
-        return estimate.prob, estimate.prob
     right, wrong = estimate.num_right, estimate.num_rollouts - estimate.num_right
     most = _log_mixture(right, wrong) + math.log(1 - level)
 
@@ -160,7 +202,7 @@ def confidence_sequence(estimate: Estimate, level: float = 0.95) -> tuple[float,
     middle = right / (right + wrong) if right + wrong else 0.5
     low = 0.0 if inside(0.0) else _border(inside, middle, 0.0)
     high = 1.0 if inside(1.0) else _border(inside, middle, 1.0)
-    return low, high
+    return max(low, estimate.floor), min(high, estimate.ceiling)
 
 
 def anytime_difference(one: Estimate, other: Estimate, level: float = 0.95) -> tuple[float, float]:

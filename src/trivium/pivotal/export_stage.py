@@ -53,7 +53,7 @@ def run(config: ExportConfig, stage: StageDir) -> dict[str, Any]:
     from trivium.records import PivotalToken, Preference, Rollout
     from trivium.store.files import read_json
 
-    folder = find_model(config.model, stage)
+    folder = find_model(config.model, stage, weights=config.layer is not None)
     source = stage.folder(config.pivotal)
     pairs = stage.rows(config.pivotal, "preferences", Preference)
     pivots = stage.rows(config.pivotal, "pivotal_tokens", PivotalToken)

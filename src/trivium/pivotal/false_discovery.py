@@ -33,13 +33,22 @@ def e_value(chosen: Estimate, rejected: Estimate, gap: float) -> float:
         A mixture over alternatives, each the likelihood ratio to the nearest point of the null, rollout by
         rollout in pairs. Source: Turner, Ly and Gruenwald 2024 (e-variables for two Bernoulli samples).
     """
-    if chosen.exact and rejected.exact:
-        return math.inf if chosen.prob - rejected.prob >= gap else 0.0
-    if chosen.exact:
+    if chosen.floor - rejected.ceiling >= gap:
+        return math.inf
+    if chosen.ceiling - rejected.floor < gap:
+        return 0.0
+    # That a side is settled may hang on its own rollouts: the mean of both e-values stays one.
+    if chosen.settled:
         wrong, right = _counts_against(rejected, 0)
-        return _one_sided(right, wrong, border=chosen.prob - gap, below=True)
-    if rejected.exact:
-        return _one_sided(*_counts(chosen, 0), border=rejected.prob + gap, below=False)
+        known = _one_sided(right, wrong, border=chosen.floor - gap, below=True)
+        return known if chosen.ended else (known + _paired(chosen, rejected, gap)) / 2
+    if rejected.settled:
+        known = _one_sided(*_counts(chosen, 0), border=rejected.ceiling + gap, below=False)
+        return known if rejected.ended else (known + _paired(chosen, rejected, gap)) / 2
+    return _paired(chosen, rejected, gap)
+
+
+def _paired(chosen: Estimate, rejected: Estimate, gap: float) -> float:
     pairs = max(_asked(chosen), _asked(rejected))
     right, wrong = _counts(chosen, pairs)
     rival_wrong, rival_right = _counts_against(rejected, pairs)

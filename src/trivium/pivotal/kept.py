@@ -7,13 +7,12 @@ piece of work that was cut off asks the same again, and finds all finished calls
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from trivium.models.sample import Completion, Request
+from trivium.models.sampling import Sample
 from trivium.store.files import read_json, write_json
-
-Sample = Callable[[Sequence[Request]], list[Completion]]
 
 
 def keeping(folder: Path, draw: Sample) -> Sample:

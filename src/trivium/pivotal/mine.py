@@ -13,10 +13,14 @@ from trivium.pivotal.estimate import Estimate
 from trivium.pivotal.forest import path_of
 from trivium.pivotal.rollouts import Job, Judged, Policy, Problem
 from trivium.pivotal.searches import SEARCHES, SearchRule, widest
+from trivium.pivotal.sure import bounds
 from trivium.records import Drop, PivotalToken, Preference, Rollout, to_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+GLANCE = 4
+"""Whole replies after which a question may already be surely out of the band."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,19 +78,21 @@ def mine(policy: Policy, problems: Sequence[Problem], rule: SearchRule) -> Mined
     Returns:
         Rollouts, outcomes of all candidates and what was left out, in the order of the questions.
     """
-    roots = sample_roots(policy, problems, rule.root_rollouts)
-    kept = [problem for problem in problems if _in_band(rollouts.estimate(roots[problem.question_id]), rule)]
+    roots = sample_roots(policy, problems, rule.root_rollouts, rule.band)
+    kept = [problem for problem in problems if in_band(roots[problem.question_id], rule.band)]
     proposal = SEARCHES[rule.search](policy, kept, roots, rule)
-    outcomes, sampled = confirm(policy, widest(proposal.found, rule.max_candidates), rule.stop)
+    grown = proposal.forest.grown
+    outcomes, sampled = confirm(
+        policy, widest(proposal.found, rule.max_candidates), rule.stop, proposal.forest.paths
+    )
     searched = [
-        _searched(problem, roots[problem.question_id], proposal.grown, outcomes, sampled, rule)
-        for problem in problems
+        _searched(problem, roots[problem.question_id], grown, outcomes, sampled, rule) for problem in problems
     ]
     whole = [item.row for problem in problems for item in roots[problem.question_id]]
     drops = [drop for row in searched if (drop := _band_drop(row, rule)) is not None]
     return Mined(
         searched=searched,
-        rollouts=whole + [item.row for item in proposal.grown] + [item.row for item in sampled],
+        rollouts=whole + [item.row for item in grown] + [item.row for item in sampled],
         outcomes=outcomes,
         drops=drops + proposal.drops,
         gap=rule.stop.gap,
@@ -94,12 +100,24 @@ def mine(policy: Policy, problems: Sequence[Problem], rule: SearchRule) -> Mined
 
 
 def sample_roots(
-    policy: Policy, problems: Sequence[Problem], steps: Sequence[int]
+    policy: Policy,
+    problems: Sequence[Problem],
+    steps: Sequence[int],
+    band: tuple[float, float] = (0.0, 1.0),
 ) -> dict[str, list[Judged]]:
-    """Sample whole replies to every question, in steps; questions that are plainly out of band stop early."""
+    """Sample whole replies to every question, in steps; questions that are plainly out of band stop early.
+
+    Args:
+        policy: The model and its verifier.
+        problems: The questions.
+        steps: Replies to a question after each step. At a glance before the first one, and between steps, a
+            question stops whose replies so far settle that it is out of the band; from the first step on
+            also one of which all or none are right.
+        band: Success probability that a question must have.
+    """
     found: dict[str, list[Judged]] = {problem.question_id: [] for problem in problems}
-    for target in steps:
-        open_ = [problem for problem in problems if not _settled(found[problem.question_id])]
+    for target in (*(n for n in (GLANCE,) if n < steps[0]), *steps):
+        open_ = [problem for problem in problems if not _settled(found[problem.question_id], steps[0], band)]
         jobs = [
             Job(problem, (), len(done), target - len(done), "root")
             for problem in open_
@@ -110,13 +128,21 @@ def sample_roots(
     return found
 
 
-def _settled(done: Sequence[Judged]) -> bool:
-    counts = rollouts.estimate(done)
-    return counts.num_rollouts > 0 and counts.num_right in (0, counts.num_rollouts)
+def _settled(done: Sequence[Judged], first: int, band: tuple[float, float]) -> bool:
+    counts = _root_estimate(done)
+    if counts.floor > band[1] or counts.ceiling < band[0]:
+        return True
+    return counts.num_rollouts >= first and counts.num_right in (0, counts.num_rollouts)
 
 
-def _in_band(counts: Estimate, rule: SearchRule) -> bool:
-    return counts.num_rollouts > 0 and rule.band[0] <= counts.prob <= rule.band[1]
+def _root_estimate(done: Sequence[Judged]) -> Estimate:
+    return rollouts.estimate(done).within(*bounds([path_of(item, 0) for item in done], 0))
+
+
+def in_band(roots: Sequence[Judged], band: tuple[float, float]) -> bool:
+    """Whether whole replies show a success probability in the band."""
+    counts = _root_estimate(roots)
+    return counts.num_rollouts > 0 and band[0] <= counts.prob <= band[1]
 
 
 def _searched(
@@ -127,7 +153,7 @@ def _searched(
     sampled: Sequence[Judged],
     rule: SearchRule,
 ) -> Searched:
-    counts = rollouts.estimate(roots)
+    counts = _root_estimate(roots)
     own = [outcome for outcome in outcomes if outcome.problem.question_id == problem.question_id]
     ruled_out, root_tokens = tree.share_ruled_out([path_of(item, 0) for item in roots], rule.stop.gap)
     return Searched(
@@ -135,7 +161,7 @@ def _searched(
         num_rollouts=counts.num_rollouts,
         num_right=counts.num_right,
         num_errors=counts.num_errors,
-        in_band=_in_band(counts, rule),
+        in_band=in_band(roots, rule.band),
         num_candidates=len(own),
         num_confirmed=sum(outcome.decision == "accept" for outcome in own),
         root_tokens=root_tokens,

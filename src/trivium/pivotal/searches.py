@@ -17,10 +17,17 @@ from trivium.pivotal.bisect import TIE, Shift
 from trivium.pivotal.estimate import Estimate, StopRule, anytime_difference, largest_shift
 from trivium.pivotal.forest import Forest, Place, Trace, choose_traces
 from trivium.pivotal.rollouts import Judged, Policy, Problem
+from trivium.pivotal.sure import bounds, widest_shift
 from trivium.pivotal.tree import Branch, Candidate, Child
 from trivium.records import Drop, row_id
 
 STEP = "pivotal.search"
+
+GLANCE = 8
+"""Rollouts a prefix of a first walk along a trace; the second goes only where that left a doubt."""
+
+PLAIN = 0.6
+"""Two tokens this far apart in the tree are a candidate that needs no more rollouts to be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +54,8 @@ class Proposal:
 
     found: list[tuple[Problem, Candidate]]
     """At most one for each prefix, the widest apparent gap of a question first."""
-    grown: list[Judged]
-    """Rollouts beyond the whole replies."""
+    forest: Forest
+    """All rollouts of the search."""
     drops: list[Drop]
 
 
@@ -56,7 +63,9 @@ def by_tree(policy: Policy, problems: Sequence[Problem], roots: Roots, rule: Sea
     """Read candidates off the tree; with `traces`, first let it grow where it is thin on eligible tokens."""
     forest = Forest.plant(policy, roots)
     traces = _traces(forest, problems, rule)
-    _in_waves(forest, [(trace, _eligible(trace, rule.stop.gap)) for trace in traces], rule.trace_rollouts)
+    for target in (GLANCE, rule.trace_rollouts):
+        wanted = [(trace, _eligible(trace, rule.stop.gap)) for trace in traces]
+        _in_waves(forest, wanted, min(target, rule.trace_rollouts), where=lambda p: _thin(forest, p, rule))
     found = [
         (problem, candidate)
         for problem in problems
@@ -67,7 +76,7 @@ def by_tree(policy: Policy, problems: Sequence[Problem], roots: Roots, rule: Sea
             min_apparent_gap=rule.min_apparent_gap,
         )
     ]
-    return Proposal(found, forest.grown, [])
+    return Proposal(found, forest, [])
 
 
 def by_bisect(policy: Policy, problems: Sequence[Problem], roots: Roots, rule: SearchRule) -> Proposal:
@@ -184,12 +193,33 @@ def _eligible(trace: Trace, gap: float) -> list[int]:
     return [index for index, prob in enumerate(trace.path.probs) if largest_shift(prob) >= gap]
 
 
+def _thin(forest: Forest, place: Place, rule: SearchRule) -> bool:
+    """Whether more rollouts may tell something: a pivot is possible here, and not plain already."""
+    trace, at = place
+    paths = [*forest.through(place), trace.path]
+    after = [path for path in paths if path.ids[: at + 1] == trace.path.ids[: at + 1]]
+    prob = trace.path.probs[at]
+    if widest_shift(bounds(paths, at), bounds(after, at + 1), prob) < rule.stop.gap:
+        return False
+    children = tree.branch_at(paths, at).children
+    if sum(child.estimate.num_rollouts for child in children) < rule.min_rollouts:
+        return True
+    shrunk = [child.estimate.shrunk for child in children]
+    return max(shrunk) - min(shrunk) < PLAIN
+
+
 def _in_waves(
-    forest: Forest, wanted: Sequence[tuple[Trace, Sequence[int]]], target: int, *, reuse: bool = True
+    forest: Forest,
+    wanted: Sequence[tuple[Trace, Sequence[int]]],
+    target: int,
+    *,
+    reuse: bool = True,
+    where: Callable[[Place], bool] = lambda place: True,
 ) -> None:
     """Grow from the root outwards, all traces at once: later prefixes use what earlier ones sampled."""
     for wave in zip_longest(*([(trace, at) for at in ends] for trace, ends in wanted)):
-        forest.grow([place for place in wave if place is not None], target, reuse=reuse)
+        places = [place for place in wave if place is not None and where(place)]
+        forest.grow(places, target, reuse=reuse)
 
 
 def _propose(
@@ -211,7 +241,7 @@ def _propose(
             found.append((trace.problem, candidate))
     order = {problem.question_id: place for place, problem in enumerate(problems)}
     found.sort(key=lambda one: (order[one[0].question_id], -one[1].apparent_gap))
-    return Proposal(found, forest.grown, drops)
+    return Proposal(found, forest, drops)
 
 
 def _candidate(forest: Forest, place: Place, shift: Shift) -> Candidate | None:
@@ -221,12 +251,8 @@ def _candidate(forest: Forest, place: Place, shift: Shift) -> Candidate | None:
     """
     trace, at = place
     token, prefix = trace.path.ids[at], trace.path.ids[:at]
-    by_token: dict[int, list[tree.Path]] = {}
-    for path in forest.through(place):
-        if len(path.ids) > at:
-            by_token.setdefault(path.ids[at], []).append(path)
-    by_token.pop(token, None)
-    others = tree.branch_of(prefix, by_token).children
+    children = tree.branch_at(forest.through(place), at).children
+    others = [child for child in children if child.token_id != token]
     judged = [child for child in others if child.estimate.num_rollouts]
     if not judged:
         return None

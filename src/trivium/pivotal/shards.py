@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from trivium.errors import DataError
 from trivium.models import prompting
 from trivium.models.load import Tokenizer, find_model, load_tokenizer
-from trivium.models.sample import cached_model, sample
+from trivium.models.sample_served import Server
+from trivium.models.sampling import Sampler
 from trivium.pivotal import gallery, verifiers
 from trivium.pivotal.estimate import StopRule
-from trivium.pivotal.kept import Sample, keeping
+from trivium.pivotal.kept import keeping
 from trivium.pivotal.measure import Read, rollouts_of
 from trivium.pivotal.mine import mine
 from trivium.pivotal.rollouts import Policy, Problem
@@ -35,7 +36,7 @@ class Settings:
     """What a worker needs to know; small and picklable."""
 
     model_path: str
-    device: str
+    sampler: Sampler
     seed: int
     temperature: float
     budget: int
@@ -65,8 +66,12 @@ def open_settings(config: PivotalConfig, stage: StageDir) -> Settings:
         trace_rollouts=config.trace_rollouts,
     )
     return Settings(
-        model_path=str(find_model(config.model, stage)),
-        device=config.device,
+        model_path=str(find_model(config.model, stage, weights=not config.endpoint)),
+        sampler=Sampler(
+            device=config.device,
+            engine=config.engine,
+            server=Server(endpoint=config.endpoint, name=config.served_name) if config.endpoint else None,
+        ),
         seed=stage.seed,
         temperature=config.temperature,
         budget=config.max_reply_tokens,
@@ -186,7 +191,7 @@ def show(
 
 def workers_for(config: PivotalConfig) -> int | None:
     """One process for a GPU, the stage's own number otherwise."""
-    return None if config.device == "cpu" else 1
+    return None if config.device == "cpu" and config.engine == "torch" else 1
 
 
 def kind_of(settings: Settings) -> Callable[[int, int], str]:
@@ -231,9 +236,8 @@ def open_policy(settings: Settings) -> Policy:
     """The model and the verifier of this process."""
     tokenizer = _tokenizer(settings.model_path)
     stops = prompting.stop_ids(settings.model_path, tokenizer)
-    draw: Sample = partial(
-        sample,
-        cached_model(settings.model_path, settings.device),
+    draw = settings.sampler.open(
+        settings.model_path,
         temperature=settings.temperature,
         stop_ids=stops,
         batch_size=settings.batch_size,

@@ -140,7 +140,7 @@ def _token_row(
         "p": estimate.prob,
         "low": low,
         "high": high,
-        "n": 0 if estimate.exact else estimate.num_rollouts,
+        "n": 0 if estimate.floor == estimate.ceiling else estimate.num_rollouts,
         "carried": carried,
         "confirmed": False,
         "pivotal": False,

@@ -92,6 +92,12 @@ class PivotalConfig:
     """Questions of the first pieces, which then grow, so that there is soon something to see."""
     device: str = "cpu"
     """cpu, cuda, or auto: a GPU where there is one."""
+    engine: Literal["torch", "vllm"] = "torch"
+    """What samples in this process: PyTorch, or vLLM where the extra of that name is installed."""
+    endpoint: str = ""
+    """Server that samples instead: http://host:port/v1 (vLLM), http://host:port (llama.cpp's server)."""
+    served_name: str = ""
+    """Name of the model there; empty takes the only one that it serves."""
     batch_size: int = 256
     """Rollouts that run at once in a process; no effect on the result."""
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from trivium.pivotal.estimate import Estimate, count, largest_shift
+from trivium.pivotal.sure import bounds
 from trivium.records import Verdict
 
 
@@ -126,10 +127,24 @@ def share_ruled_out(paths: Sequence[Path], gap: float) -> tuple[int, int]:
     return sum(largest_shift(prob) < gap for prob in probs), len(probs)
 
 
+def branch_at(paths: Sequence[Path], length: int) -> Branch:
+    """The branching of rollouts that pass through one prefix of this length; at least one of them."""
+    by_token: dict[int, list[Path]] = {}
+    for path in paths:
+        if len(path.ids) > length:
+            by_token.setdefault(path.ids[length], []).append(path)
+    return branch_of(paths[0].ids[:length] if paths else (), by_token)
+
+
 def branch_of(prefix: tuple[int, ...], by_token: Mapping[int, Sequence[Path]]) -> Branch:
     """Count the rollouts that took each token after a prefix; all of them were sampled there or before."""
+    length = len(prefix)
     children = [
-        Child(token, paths[0].probs[len(prefix)], count(path.verdict for path in paths))
+        Child(
+            token,
+            paths[0].probs[length],
+            count(path.verdict for path in paths).within(*bounds(paths, length + 1)),
+        )
         for token, paths in by_token.items()
     ]
     return Branch(prefix, tuple(sorted(children, key=lambda c: (-c.estimate.num_rollouts, c.token_id))))

@@ -166,7 +166,7 @@ def test_a_stop_token_is_judged_without_a_rollout() -> None:
     found = mine(world.policy(), world.problems, RULE)
     (outcome,) = accepted(found)
     assert (outcome.chosen.prob, outcome.rejected.prob) == (1.0, 0.0)
-    assert world.asked[(1000, 7, 10, 2)] == 4  # "right" is not yet finished: the stop token follows
+    assert world.asked[(1000, 7, 10, 2)] == 0  # the stop token follows for sure, as a reply has shown
 
 
 def test_what_is_left_out_says_why(mined: Mined) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from trivium.pivotal.estimate import Estimate
+from trivium.pivotal.sure import bounds
 from trivium.pivotal.tree import Path, branches, candidates, others, share_ruled_out
 from trivium.records import Verdict
 
@@ -14,16 +15,24 @@ def path(text: str, verdict: Verdict, **probs: float) -> Path:
     return Path(tuple(map(ord, text)), tuple(probs.get(letter, 1.0) for letter in text), verdict)
 
 
-PATHS = [path("abx", R, b=0.5), path("abx", R, b=0.5), path("abx", R, b=0.5), path("acx", W, c=0.4)]
+PATHS = [path("abx", R, b=0.5, x=0.5)] * 3 + [path("acx", W, c=0.4, x=0.5)]
 
 
 def test_a_branching_has_its_children_with_counts_and_probabilities() -> None:
     (branch,) = branches(PATHS)
     assert branch.prefix == (ord("a"),)
     assert [(c.token_id, c.prob, c.estimate) for c in branch.children] == [
-        (ord("b"), 0.5, Estimate(3, 3)),
-        (ord("c"), 0.4, Estimate(1, 0)),
+        (ord("b"), 0.5, Estimate(3, 3, floor=0.5, ceiling=1.0)),
+        (ord("c"), 0.4, Estimate(1, 0, floor=0.0, ceiling=0.5)),
     ]
+
+
+def test_a_reply_seen_once_bounds_the_success_of_every_prefix_on_its_way() -> None:
+    paths = [path("abx", R, b=0.5, x=0.9), path("abx", R, b=0.5, x=0.9), path("aby", W, b=0.5, y=0.1)]
+    assert bounds(paths, 2) == pytest.approx((0.9, 0.9))
+    assert bounds(paths, 0) == pytest.approx((0.45, 0.95))
+    assert bounds([path("abx", E)], 0) == (0.0, 1.0)
+    assert bounds([Path((97, 98), (1.0, 0.5), R, start=1)], 0) == (0.0, 1.0)
 
 
 def test_a_reply_that_is_the_start_of_another_does_not_branch() -> None:
@@ -50,9 +59,11 @@ def test_each_threshold_leaves_out(changed: str, value: float) -> None:
 
 
 def test_one_lucky_rollout_does_not_beat_many_good_ones() -> None:
-    half = {"b": 0.5}
-    many = [path("ab", R, **half)] * 9 + [path("ab", W, **half), path("ac", R)] + [path("ad", W)] * 2
-    (candidate,) = candidates(many, gap=0.2, min_rollouts=4, min_apparent_gap=0.4)
+    rare = {"b": 0.5, "x": 0.05, "y": 0.05}
+    many = [path("abx", R, **rare)] * 9 + [path("aby", W, **rare), path("acx", R, x=0.05)]
+    many += [path("adx", W, x=0.05)] * 2
+    found = candidates(many, gap=0.2, min_rollouts=4, min_apparent_gap=0.4)
+    (candidate,) = [one for one in found if one.branch.prefix == (ord("a"),)]
     assert candidate.chosen.token_id == ord("b")
 
 

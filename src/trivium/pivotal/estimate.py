@@ -144,6 +144,8 @@ def difference(one: Estimate, other: Estimate, level: float = 0.95) -> tuple[flo
     value = rates[0] - rates[1]
     below = math.hypot(rates[0] - low, other_high - rates[1])
     above = math.hypot(high - rates[0], rates[1] - other_low)
+    if not all(e.num_rollouts for e in counts):
+        below = above = math.inf
     least = max(value - below, one.floor - min(other_high, other.ceiling), low - other.ceiling)
     most = min(value + above, one.ceiling - max(other_low, other.floor), high - other.floor)
     return least, most

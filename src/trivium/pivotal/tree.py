@@ -117,7 +117,9 @@ def others(branch: Branch, *token_ids: int) -> tuple[float, Estimate]:
     """
     taken = {child.token_id: child for child in branch.children}
     mass = 1.0 - sum(taken[token_id].prob for token_id in token_ids)
-    pooled = sum((c.estimate for c in branch.children if c.token_id not in token_ids), Estimate())
+    rest = [child.estimate for child in branch.children if child.token_id not in token_ids]
+    # Counts alone: what bounds one token's success does not bound that of several together.
+    pooled = sum((Estimate(e.num_rollouts, e.num_right, e.num_errors) for e in rest), Estimate())
     return max(0.0, mass), pooled
 
 

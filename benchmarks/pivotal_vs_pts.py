@@ -5,9 +5,9 @@
 Needs a checkout of github.com/codelion/pts, and `tqdm` and `accelerate` beside our own packages. Its searcher
 runs unchanged; its dataset loading does not, and our verifier stands in for its oracle, which never judges
 custom questions right. It is given each prompt as text, rendered with the model's chat format, as it leaves
-the format out without a system prompt; the text has the same ids as our prompt. Both sample at one temperature without top-k or top-p, one thread each. The peer's
-numbers of samples and generations default to its cheapest documented setting (10 samples, 1 generation, one
-batch).
+the format out without a system prompt; the text has the same ids as our prompt. Both sample at one
+temperature without top-k or top-p, one thread each. The peer's numbers of samples and generations default to
+its cheapest documented setting (10 samples, 1 generation, one batch).
 
 Every pivotal token that either reports is then estimated again with --confirm fresh rollouts on each side,
 charged to no one; it is confirmed when the two differ by the gap. Ends with one JSON line.

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from serving import serving
 from tiny import make_model, prompt
 
 from trivium.errors import ConfigError, DataError
 from trivium.models import chat
-from trivium.models.load import load_tokenizer
+from trivium.models.load import load_model, load_tokenizer
 from trivium.pivotal import shards
 from trivium.pivotal.stage import PivotalConfig, run
 from trivium.records import PivotalToken, Preference, Question, Rollout
@@ -225,3 +226,21 @@ def test_questions_that_do_not_fit_are_named(sft: Path, tmp_path: Path) -> None:
 def test_bad_settings_are_refused(field: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=f"pivotal.{field}"):
         replace(CONFIG, **{field: value})
+
+
+def test_a_server_samples_with_no_weights_at_hand(sft: Path, tmp_path: Path) -> None:
+    """The folder holds a tokenizer only; a lost connection on the way changes nothing."""
+    bare = tmp_path / "tokenizer"
+    bare.mkdir()
+    (bare / "tokenizer.json").write_bytes((sft / "model" / "tokenizer.json").read_bytes())
+    found = []
+    for name, faults in (("one", []), ("two", ["drop", "", "500"])):
+        with serving(load_model(sft / "model"), (), faults) as served:
+            config = replace(CONFIG, model=str(bare), endpoint=served.address, num_questions=4, num_solved=0)
+            stage = stage_at(tmp_path / name / "pivotal", sft)
+            told = run(config, stage)
+        assert told["rollouts"] == sum(served.answered.values())
+        found.append([pair.id for pair in stage.rows("pivotal", "preferences", Preference)])
+    assert found[0] == found[1] != []
+    with pytest.raises(DataError, match="tokenizer.json"):
+        run(replace(CONFIG, model=str(tmp_path), endpoint=served.address), stage)

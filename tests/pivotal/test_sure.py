@@ -42,7 +42,7 @@ def test_no_shift_is_wider_than_said(world: Planted, forest: Forest) -> None:
     ruled_out = 0
     for problem in world.problems:
         table, paths = world.table(problem), forest.paths[problem.question_id]
-        for path, at in ((path, at) for path in paths[:6] for at in range(len(path.ids))):
+        for path, at in [(one, at) for one in paths[:6] for at in range(len(one.ids))]:
             before = bounds([p for p in paths if p.ids[:at] == path.ids[:at]], at)
             after = bounds([p for p in paths if p.ids[: at + 1] == path.ids[: at + 1]], at + 1)
             widest = widest_shift(before, after, path.probs[at])

@@ -25,7 +25,8 @@ def pivotal_tokens(outcome: Outcome, gap: float) -> list[PivotalToken]:
 def _pivotal_token(outcome: Outcome, shift: Shift) -> PivotalToken:
     """One of the two tokens, with every token seen after the prefix.
 
-    `alternatives` holds the fresh counts of the two tokens of the pair and the tree's counts of the others.
+    `alternatives` holds the fresh counts of the two tokens of the pair and the tree's counts of the others,
+    and of a token of the pair that needed no fresh rollouts.
     """
     prefix = outcome.problem.prompt_ids + outcome.candidate.branch.prefix
     return PivotalToken(
@@ -86,10 +87,10 @@ def _alternatives(outcome: Outcome) -> list[Alternative]:
         outcome.candidate.chosen.token_id: outcome.chosen,
         outcome.candidate.rejected.token_id: outcome.rejected,
     }
-    counts: dict[int, Estimate] = {
-        child.token_id: fresh.get(child.token_id, child.estimate)
-        for child in outcome.candidate.branch.children
-    }
+    counts: dict[int, Estimate] = {}
+    for child in outcome.candidate.branch.children:
+        estimate = fresh.get(child.token_id, child.estimate)
+        counts[child.token_id] = estimate if estimate.num_rollouts else child.estimate
     return [
         Alternative(token_id=t, num_rollouts=e.num_rollouts, num_right=e.num_right) for t, e in counts.items()
     ]

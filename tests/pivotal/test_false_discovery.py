@@ -7,7 +7,7 @@ import random
 import pytest
 
 from trivium.pivotal.discoveries import STEP, Settled, within
-from trivium.pivotal.estimate import Estimate
+from trivium.pivotal.estimate import Estimate, known
 from trivium.pivotal.false_discovery import discovery_levels, e_value
 from trivium.records import Drop, PivotalToken, Preference, from_table, to_table
 
@@ -32,15 +32,15 @@ def test_expectation_is_at_most_one_at_every_null(low: float, difference: float)
 
 @pytest.mark.parametrize("p", [0.8, 0.9, 1.0])
 def test_expectation_beside_a_finished_reply(p: float) -> None:
-    ended, n = Estimate(1, 1, exact=True), 9
+    ended, n = known(True), 9
     mean = sum(chance(n, y, p) * e_value(ended, Estimate(n, y), GAP) for y in range(n + 1))
     assert mean <= 1 + 1e-9
     assert e_value(ended, Estimate(n, 0), GAP) > 20
-    assert e_value(Estimate(n, n), Estimate(1, 0, exact=True), GAP) > 20
+    assert e_value(Estimate(n, n), known(False), GAP) > 20
 
 
 def test_two_finished_replies_are_certain() -> None:
-    right, wrong = Estimate(1, 1, exact=True), Estimate(1, 0, exact=True)
+    right, wrong = known(True), known(False)
     assert e_value(right, wrong, GAP) == math.inf
     assert e_value(wrong, right, GAP) == 0.0
     assert discovery_levels([math.inf]) == [0.0]

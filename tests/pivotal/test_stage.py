@@ -236,7 +236,14 @@ def test_a_server_samples_with_no_weights_at_hand(sft: Path, tmp_path: Path) -> 
     found = []
     for name, faults in (("one", []), ("two", ["drop", "", "500"])):
         with serving(load_model(sft / "model"), (), faults) as served:
-            config = replace(CONFIG, model=str(bare), endpoint=served.address, num_questions=4, num_solved=0)
+            config = replace(
+                CONFIG,
+                model=str(bare),
+                endpoint=served.address,
+                num_questions=3,
+                root_rollouts=(8, 12),
+                num_solved=0,
+            )
             stage = stage_at(tmp_path / name / "pivotal", sft)
             told = run(config, stage)
         assert told["rollouts"] == sum(served.answered.values())

@@ -30,8 +30,6 @@ from trivium.problems import word
 
 BATCH, ROLLOUTS, BUDGET, TARGET = 256, 16, 96, 4.0
 LENGTH, PEAK_GIB = 64, 2.0
-NEVER = -1
-"""A token that no model draws: `generate` would stop at the model's own where it is given none."""
 
 
 def main() -> None:
@@ -105,7 +103,10 @@ def run_ours(model: Any, requests: list[Request], stops: tuple[int, ...]) -> int
 
 
 def run_generate(model: Any, requests: list[Request], stops: tuple[int, ...], pad: int) -> int:
-    """Tokens that `generate` made, up to and with the end of each reply."""
+    """Tokens that `generate` made, up to and with the end of each reply.
+
+    Without stops it is given one that no model draws, since it would take the model's own for none.
+    """
     import torch
 
     total = 0
@@ -117,7 +118,7 @@ def run_generate(model: Any, requests: list[Request], stops: tuple[int, ...], pa
         with torch.inference_mode():
             out = model.generate(
                 ids, attention_mask=mask, max_new_tokens=BUDGET, do_sample=True, temperature=1.0,
-                top_k=0, top_p=1.0, pad_token_id=pad, eos_token_id=list(stops) or [NEVER],
+                top_k=0, top_p=1.0, pad_token_id=pad, eos_token_id=list(stops) or [model.config.vocab_size],
             )  # fmt: skip
         total += sum(length(row, stops) for row in out[:, width:].tolist())
     return total

@@ -140,14 +140,14 @@ def train(
     history = History.empty(objective.num_steps, len(objective.groups))
     start = checkpoint.resume(scratch, parameters, optimizers, history)
     sizes = [objective.step_size(step) for step in range(objective.num_steps)]
-    with _progress(label, sum(sizes), objective.unit, rank) as bar:
+    with _progress(label, sum(sizes), objective.unit, rank, scratch) as bar:
         bar.advance(sum(sizes[:start]))
         for step in range(start, objective.num_steps):
             _gradient(model, objective, flat, step, rank, config.ranks)
             _update(flat, optimizers, history, step, config)
             bar.advance(sizes[step])
             if rank == 0 and (step + 1) % config.checkpoint_steps == 0:
-                checkpoint.save(scratch, step + 1, parameters, optimizers, history)
+                checkpoint.save(scratch, step + 1, parameters, optimizers, history, objective.groups)
     return history
 
 
@@ -204,5 +204,5 @@ def _stop_when_lost(history: History, step: int, config: LoopConfig) -> None:
         )
 
 
-def _progress(label: str, total: int, unit: str, rank: int) -> Progress:
-    return make_progress(label, total, unit) if rank == 0 else SilentProgress()
+def _progress(label: str, total: int, unit: str, rank: int, folder: Path) -> Progress:
+    return make_progress(label, total, unit, folder) if rank == 0 else SilentProgress()

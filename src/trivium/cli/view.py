@@ -39,4 +39,6 @@ def view(command: ViewVerb) -> int:
         raise ConfigError(
             f"--port: got {command.port}, which another program uses; expected a free one, or leave it out."
         ) from None
+    finally:
+        site.close()
     return 0

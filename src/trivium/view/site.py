@@ -38,6 +38,10 @@ class Site:
         run = Run.open(path)
         return cls(run, Tables(run), Labels(run.path))
 
+    def close(self) -> None:
+        """End the work on the tables."""
+        self.tables.close()
+
     @property
     def name(self) -> str:
         """The run's name, for titles."""

@@ -148,6 +148,11 @@ class Tables:
         self.connection.execute("SET enable_external_access = false")
         self.connection.execute("SET lock_configuration = true")
 
+    def close(self) -> None:
+        """Let go of the memory and of what was spilled."""
+        self.connection.close()
+        self.spill.cleanup()
+
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection for one request."""
         return self.connection.cursor()
@@ -246,9 +251,12 @@ def text_columns(place: Place) -> dict[str, bool]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pq.read_schema(place.path)
-    kinds = {pa.string(): False, pa.list_(pa.string()): True}
-    return {field.name: kinds[field.type] for field in schema if field.type in kinds}
+    found = {}
+    for field in pq.read_schema(place.path):
+        many = pa.types.is_list(field.type)
+        if pa.types.is_string(field.type.value_type if many else field.type):
+            found[field.name] = many
+    return found
 
 
 def kind_of(name: str, type_: str) -> str:

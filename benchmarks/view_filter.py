@@ -2,12 +2,13 @@
 
     python benchmarks/view_filter.py [--rows 1000000] [--asks 120]
 
-Needs nothing but the package; about 1 GB of memory and half a minute. Makes a run with one table (id, kind, text of
-about 40 words, quality, number), then asks as a person does: a new search, a choice, a range, an order, a later page,
-and mixtures of them, each never asked before. Beside it: the same filter counted by pyarrow on the table in
+Needs nothing but the package; about 1 GB of memory and half a minute. Makes a run with one table (id, kind, text
+of about 40 words, quality, number), then asks as a person does: a new search, a choice, a range, an order, a later
+page, and mixtures of them, each never asked before. Beside it: the same filter counted by pyarrow on the table in
 memory, which is what a page without a database would do.
 
-Target: 300 ms at the 95th percentile (issue 9), request to last byte.
+Target: 300 ms at the 95th percentile, request to last byte. CPU time (server and client, all threads) stands beside
+it: on a machine that others use, the clock measures them.
 """
 
 import argparse
@@ -32,6 +33,7 @@ def make_run(root: Path, rows: int) -> list[str]:
     """Write the run; returns the words that its texts are made of."""
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     from trivium.store import files
 
@@ -39,7 +41,9 @@ def make_run(root: Path, rows: int) -> list[str]:
     letters = np.array(list("etaoinshrdlucmfw"))
     words = ["".join(draw.choice(letters, size=draw.integers(3, 10))) for _ in range(5000)]
     table_of_words = np.array(words)
-    texts = [" ".join(table_of_words[draw.integers(0, len(words), 40)]) for _ in range(rows)]
+    phrases = pa.array([" ".join(table_of_words[draw.integers(0, len(words), 10)]) for _ in range(20_000)])
+    parts = [phrases.take(pa.array(draw.integers(0, len(phrases), rows))) for _ in range(4)]
+    texts = pc.binary_join_element_wise(*parts, " ")
     kinds = np.array(KINDS)[draw.integers(0, len(KINDS), rows)]
     table = pa.table(
         {
@@ -58,7 +62,7 @@ def make_run(root: Path, rows: int) -> list[str]:
 
 @contextlib.contextmanager
 def server(run: Path):
-    """Serve the run in a thread; yields a function from an address to the seconds it took."""
+    """Serve the run in a thread; yields a function from an address to (seconds, CPU seconds) that it took."""
     from trivium.view import guard
     from trivium.view.server import serve
     from trivium.view.site import Site
@@ -79,10 +83,10 @@ def server(run: Path):
     base = address[0].split("/?")[0]
     opener.open(address[0]).read()
 
-    def ask(path: str) -> float:
-        started = time.perf_counter()
+    def ask(path: str) -> tuple[float, float]:
+        started, worked = time.perf_counter(), time.process_time()
         opener.open(base + path).read()
-        return time.perf_counter() - started
+        return time.perf_counter() - started, time.process_time() - worked
 
     yield ask
     loop.call_soon_threadsafe(task.cancel)
@@ -133,52 +137,61 @@ def quantile(values: list[float], share: float) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--asks", type=int, default=120)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        words = make_run(run, options.rows)
-        made = asks(words, options.asks)
+        made = asks(make_run(run, options.rows), options.asks)
         with server(run) as ask:
-            first = ask(f"/data?table={TABLE}&part=rows")
+            first, _ = ask(f"/data?table={TABLE}&part=rows")
             taken = [
-                (kind, ask(f"/data?{urllib.parse.urlencode({'table': TABLE, 'part': 'rows'} | query)}"))
+                (kind, *ask(f"/data?{urllib.parse.urlencode({'table': TABLE, 'part': 'rows'} | query)}"))
                 for kind, query in made
             ]
-            counts = [ask(f"/data?table={TABLE}&part=facets&is.kind={kind}") for kind in KINDS]
+            facets = [ask(f"/data?table={TABLE}&part=facets&is.kind={kind}")[0] for kind in KINDS]
         from trivium.store.files import read_parquet
 
         table = read_parquet(run / f"{TABLE}.parquet")
-        arrow = [by_arrow(table, query) for _, query in made[: min(30, len(made))]]
+        arrow = [by_arrow(table, query) for _, query in made[:30]]
+    report(options.rows, first, facets, taken, arrow)
+
+
+def report(
+    rows: int, first: float, facets: list[float], taken: list[tuple[str, float, float]], arrow: list[float]
+) -> None:
+    """Print the figures and the JSON line."""
+    load, cores = os.getloadavg()[0], os.cpu_count()
+    print(f"{rows:,} rows, {len(taken)} filters; load {load:.1f} on {cores} cores")
+    print(f"opening the table: {first:.2f} s; facets and spreads: {quantile(facets, 0.5):.0f} ms")
+    for kind in dict.fromkeys(kind for kind, *_ in taken):
+        _line(kind, [one for one in taken if one[0] == kind])
+    _line("all", taken)
+    p95 = quantile([seconds for _, seconds, _ in taken], 0.95)
+    peer = quantile(arrow, 0.95)
+    print(f"target {TARGET_MS:.0f} ms; ratio {p95 / TARGET_MS:.2f}")
+    print(f"pyarrow in memory, counting only: 95 % {peer:.0f} ms; ratio {p95 / peer:.2f}")
+    line = {
+        "benchmark": "view_filter",
+        "rows": rows,
+        "asks": len(taken),
+        "p95_ms": round(p95, 1),
+        "cpu_p95_ms": round(quantile([cpu for _, _, cpu in taken], 0.95), 1),
+        "target_ms": TARGET_MS,
+        "ratio_to_target": round(p95 / TARGET_MS, 3),
+        "ratio_to_pyarrow": round(p95 / peer, 3),
+        "load": round(load, 1),
+    }
+    print(json.dumps(line))
+
+
+def _line(name: str, taken: list[tuple[str, float, float]]) -> None:
+    clock, cpu = [seconds for _, seconds, _ in taken], [seconds for *_, seconds in taken]
     print(
-        f"{options.rows:,} rows, {len(taken)} filters; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+        f"  {name:16s} median {quantile(clock, 0.5):6.0f} ms   95 % {quantile(clock, 0.95):6.0f} ms   "
+        f"CPU time: median {quantile(cpu, 0.5):6.0f} ms   95 % {quantile(cpu, 0.95):6.0f} ms"
     )
-    print(
-        f"opening the table for the first time: {first:.2f} s; facets and spreads: {quantile(counts, 0.5):.0f} ms"
-    )
-    for kind in dict.fromkeys(kind for kind, _ in taken):
-        own = [seconds for name, seconds in taken if name == kind]
-        print(f"  {kind:16s} median {quantile(own, 0.5):6.0f} ms   95 % {quantile(own, 0.95):6.0f} ms")
-    everything = [seconds for _, seconds in taken]
-    p95, arrow_p95 = quantile(everything, 0.95), quantile(arrow, 0.95)
-    print(
-        f"  {'all':16s} median {quantile(everything, 0.5):6.0f} ms   95 % {p95:6.0f} ms (target {TARGET_MS:.0f})"
-    )
-    print(f"  pyarrow, in memory, counting only: 95 % {arrow_p95:.0f} ms; ratio {p95 / arrow_p95:.2f}")
-    print(
-        json.dumps(
-            {
-                "benchmark": "view_filter", "rows": options.rows, "asks": len(taken), "p95_ms": round(p95, 1),
-                "median_ms": round(quantile(everything, 0.5), 1), "target_ms": TARGET_MS,
-                "share_of_target": round(p95 / TARGET_MS, 3), "to_pyarrow": round(p95 / arrow_p95, 3),
-                "load": round(os.getloadavg()[0], 1),
-            }
-        )
-    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def curate(root: Path) -> None:
     ]  # fmt: skip
     passages = [
         Passage(id=f"b{i:019d}", document_id=d.id, kind=("web", "code")[i % 2], text=d.text, start=0,
-                end=len(d.text), quality=i / 120, reasoning=0.5, factual=0.25, tags=["seed"] if i >= 60 else [])
+                end=len(d.text), quality=i / 120, reasoning=0.5, factual=0.25, tags=["seed"] * (i >= 60))
         for i, d in enumerate(documents)
     ]  # fmt: skip
     write(folder, "documents", Document, documents)
@@ -74,8 +74,8 @@ def synthesize(root: Path) -> None:
     write(root / "02-items", "questions", Question, [items])
     finish(root / "02-items")
     folder = root / "03-synthesize"
-    calls = {"id": "ca11" * 5, "flow": "rewrite", "step": "write", "parents": [f"b{119:019d}"], "prompt": HOSTILE,
-             "reply": BIDI, "finish": "stop", "verdict": "kept", "reason": ""}  # fmt: skip
+    calls = {"id": "ca11" * 5, "flow": "rewrite", "step": "write", "parents": [f"b{119:019d}"],
+             "prompt": HOSTILE, "reply": BIDI, "finish": "stop", "verdict": "kept", "reason": ""}  # fmt: skip
     files.write_parquet(folder / "calls.parquet", pa.Table.from_pylist([calls]))
     turns = [Message(role="user", content=HOSTILE), Message(role="assistant", content="42")]
     rows = [
@@ -104,19 +104,20 @@ def train(root: Path) -> None:
 
 def search(root: Path) -> None:
     def rollout(i: int, prefix: list[int], new: list[int], verdict: str) -> Rollout:
-        return Rollout(id=f"f{i:019d}", question_id="e" * 20, prefix_ids=PROMPT_IDS + prefix, completion_ids=new,
-                       logprobs=[0.0] * len(new), verdict=verdict, finish="eos")  # fmt: skip
+        return Rollout(id=f"f{i:019d}", question_id="e" * 20, prefix_ids=PROMPT_IDS + prefix,
+                       completion_ids=new, logprobs=[0.0] * len(new), verdict=verdict, finish="eos")  # fmt: skip
 
-    rollouts = [rollout(0, [], [4, 5], "right"), rollout(1, [], [4, 6], "wrong"), rollout(2, [], [7], "wrong"),
-                rollout(3, [4], [5], "right"), rollout(4, [4], [5], "right")]  # fmt: skip
+    rollouts = [rollout(0, [], [4, 5], "right"), rollout(1, [], [4, 6], "wrong"),
+                rollout(2, [], [7], "wrong"), rollout(3, [4], [5], "right"), rollout(4, [4], [5], "right")]  # fmt: skip
     folder = root / "11-pivotal"
     write(folder, "rollouts", Rollout, rollouts)
     searched = {"question_id": "e" * 20, "num_rollouts": 3, "num_right": 1, "num_confirmed": 1}
     files.write_parquet(folder / "searched.parquet", pa.Table.from_pylist([searched]))
     option = {"text": HOSTILE, "num_right": 1, "num_rollouts": 8,
               "continuations": [{"text": BIDI, "verdict": "right"}]}  # fmt: skip
-    pivot = {"id": "p", "question_id": "e" * 20, "prompt": HOSTILE, "answer": "42", "before": "x", "text": HOSTILE,
-             "prob": 0.5, "prob_before": 0.8, "prob_after": 0.1, "low": -0.9, "high": -0.4, "options": [option]}  # fmt: skip
+    pivot = {"id": "p", "question_id": "e" * 20, "prompt": HOSTILE, "answer": "42", "before": "x",
+             "text": HOSTILE, "prob": 0.5, "prob_before": 0.8, "prob_after": 0.1, "low": -0.9, "high": -0.4,
+             "options": [option]}  # fmt: skip
     files.write_json(folder / "pivots.json", [pivot])
     token = {"text": BIDI, "p": 0.3, "n": 8, "pivotal": False}
     files.write_json(folder / "solved.json", [{"prompt": HOSTILE, "answer": "42", "tokens": [token]}])
@@ -128,8 +129,8 @@ def search(root: Path) -> None:
 def evaluate(root: Path) -> None:
     verdicts = {"sft": ["right", "wrong"], "dpo1": ["right", "right"]}
     log = [
-        {"stage": stage, "task": "contest", "item_id": ("e" * 20, "0" * 20)[i], "cluster": str(i), "group": "",
-         "mode": "greedy", "verdict": verdict, "value": float(verdict == "right"), "weight": 1.0,
+        {"stage": stage, "task": "contest", "item_id": ("e" * 20, "0" * 20)[i], "cluster": str(i),
+         "group": "", "mode": "greedy", "verdict": verdict, "value": float(verdict == "right"), "weight": 1.0,
          "reply": HOSTILE + BIDI, "detail": "", "num_tokens": 3, "finish": "eos"}
         for stage, said in verdicts.items() for i, verdict in enumerate(said)
     ]  # fmt: skip
@@ -166,7 +167,7 @@ class Served:
     cookie: str = ""
 
     def ask(self, path: str, *, method: str = "GET", body: str | None = None, **headers: str):
-        """Send one request; returns status, headers and text. Header names take _ for -; an empty value leaves out."""
+        """Send one request (_ for - in header names, empty ones are left out): status, headers, text."""
         sent = {"Host": f"127.0.0.1:{self.port}", "Cookie": self.cookie}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)

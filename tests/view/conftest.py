@@ -104,11 +104,12 @@ def train(root: Path) -> None:
 
 def search(root: Path) -> None:
     def rollout(i: int, prefix: list[int], new: list[int], verdict: str) -> Rollout:
-        return Rollout(id=f"f{i:019d}", question_id="e" * 20, prefix_ids=PROMPT_IDS + prefix,
-                       completion_ids=new, logprobs=[0.0] * len(new), verdict=verdict, finish="eos")  # fmt: skip
+        return Rollout(id=f"f{i:019d}", question_id="e" * 20, prefix_ids=PROMPT_IDS + prefix, finish="eos",
+                       completion_ids=new, logprobs=[0.0] * len(new), verdict=verdict)  # fmt: skip
 
     rollouts = [rollout(0, [], [4, 5], "right"), rollout(1, [], [4, 6], "wrong"),
-                rollout(2, [], [7], "wrong"), rollout(3, [4], [5], "right"), rollout(4, [4], [5], "right")]  # fmt: skip
+                rollout(2, [], [7], "wrong"), rollout(3, [4], [5], "right"),
+                rollout(4, [4], [5], "right")]  # fmt: skip
     folder = root / "11-pivotal"
     write(folder, "rollouts", Rollout, rollouts)
     searched = {"question_id": "e" * 20, "num_rollouts": 3, "num_right": 1, "num_confirmed": 1}

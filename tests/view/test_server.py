@@ -12,7 +12,8 @@ TRACED = "/trace?id=" + "a" * 20
 ADDRESSES = [*routes.PAGES, TRACED, "/data?table=01-curate/passages", "/row?table=01-curate/passages&n=119",
              "/data?table=01-curate/passages&part=rows&q=script", "/?part=1", "/?part=figures",
              "/data?table=01-curate/dropped/drops&part=facets", "/row?table=03-synthesize/examples&n=1",
-             "/pivots?question=" + "e" * 20, "/evaluation?kind=all", "/review?queue=calls", "/review?queue=judged"]  # fmt: skip
+             "/pivots?question=" + "e" * 20, "/evaluation?kind=all", "/review?queue=calls",
+             "/review?queue=judged"]  # fmt: skip
 ADDRESSES.remove("/row")
 
 

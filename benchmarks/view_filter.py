@@ -3,9 +3,9 @@
     python benchmarks/view_filter.py [--rows 1000000] [--asks 120]
 
 Needs nothing but the package; about 1 GB of memory and half a minute. Makes a run with one table (id, kind,
-text of about 40 words, quality, number), then asks as a person does: a new search, a choice, a range, an order,
-a later page, and mixtures of them, each never asked before. Beside it: the same filter counted by pyarrow on the
-table in memory, which is what a page without a database would do.
+text of about 40 words, quality, number), then asks as a person does: a new search, a choice, a range, an
+order, a later page, and mixtures of them, each never asked before. Beside it: the same filter counted by
+pyarrow on the table in memory, which is what a page without a database would do.
 
 Target: 300 ms at the 95th percentile, request to last byte. CPU time (server and client, all threads) stands
 beside it: on a machine that others use, the clock measures them.

@@ -25,6 +25,7 @@ WORK: dict[type, str] = {
     verbs.PlanVerb: "plan:plan",
     verbs.StatusVerb: "status:status",
     verbs.ReportVerb: "run:report",
+    verbs.ViewVerb: "view:view",
     verbs.TraceVerb: "trace:trace",
     verbs.ChatVerb: "chat:chat",
     verbs.ExportVerb: "export:export",

@@ -218,6 +218,18 @@ class ReportVerb:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ViewVerb:
+    """Look at a run in the browser, also while it goes on: progress, rows, lineage, pivots, replies, chat."""
+
+    run: RunArg = DEFAULT_RUN
+    """Run folder."""
+    port: Annotated[int, tyro.conf.arg(metavar="N")] = 0
+    """Port on this machine; 0 takes any free one."""
+    open: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Open the page in the browser as well."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChatVerb:
     """Talk to a trained model in the terminal."""
 
@@ -351,6 +363,7 @@ VERBS: dict[str, type] = {
     "plan": PlanVerb,
     "status": StatusVerb,
     "report": ReportVerb,
+    "view": ViewVerb,
     "trace": TraceVerb,
     "chat": ChatVerb,
     "export": ExportVerb,

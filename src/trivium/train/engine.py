@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 class Engine(Protocol):
     """What the loop asks of weights, gradients and optimizer."""
 
+    scratch: Path
+    """Folder of the checkpoints."""
+
     def resume(self, history: History) -> int:
         """Load the last checkpoint, in place; returns the number of steps done."""
         ...
@@ -87,7 +90,10 @@ class WholeModel:
     def save(self, step: int, history: History) -> None:
         """See Engine."""
         if self.rank == 0:
-            checkpoint.save(self.scratch, step, self.parameters, self.optimizers, history, self.average)
+            groups = self.objective.groups
+            checkpoint.save(
+                self.scratch, step, self.parameters, self.optimizers, history, self.average, groups
+            )
 
     def finish(self) -> PreTrainedModel:
         """See Engine."""

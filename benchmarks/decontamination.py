@@ -150,8 +150,12 @@ def rephrased(data: Path, hosts: Sequence[str]) -> dict[str, Any]:
     odd_leaks, odd_clean = both[1::2], [place in wrong for place in range(1, len(clean), 2)]
     in_books = len(find_rephrased(index, hosts))
     print(f"rephrased items, stage 1: {sum(first[1::2])} of {len(odd_leaks)} found")
-    print(f"rephrased items, stages 1 and 2: {sum(odd_leaks)} of {len(odd_leaks)}; {own} of {len(found)} by own item")
-    print(f"called rephrased: {sum(odd_clean)} of {len(odd_clean)} other questions of the same kind, ", end="")
+    print(
+        f"rephrased items, stages 1 and 2: {sum(odd_leaks)} of {len(odd_leaks)}; {own} of {len(found)} by own item"
+    )
+    print(
+        f"called rephrased: {sum(odd_clean)} of {len(odd_clean)} other questions of the same kind, ", end=""
+    )
     print(f"{in_books} of {len(hosts)} textbook sections")
     return {
         "stage_1_recall": round(float(np.mean(first[1::2])), 4),
@@ -181,7 +185,9 @@ def speed(data: Path, hosts: Sequence[str]) -> dict[str, Any]:
     rows = list(map(Row, texts))
     best = max(rate(lambda: check(index, rows, RULES), size) for _ in range(3))
     regex = rate(lambda: [split_words(text) for text in texts], size)
-    print(f"{grams:,} n-grams of {len(items):,} items indexed in {built:.1f} CPU seconds; {size:.1f} MB of text")
+    print(
+        f"{grams:,} n-grams of {len(items):,} items indexed in {built:.1f} CPU seconds; {size:.1f} MB of text"
+    )
     print(f"{best:.1f} MB/s a core; splitting the words with `re` alone, without a lookup: {regex:.1f} MB/s")
     return {"mb_per_second": round(best, 1), "index_grams": grams, "index_seconds": round(built, 2),
             "regex_split_mb_per_second": round(regex, 1)}  # fmt: skip

@@ -81,14 +81,15 @@ class Encoded:
         return _prefix_sums(self.flat * _powers(_WORD, len(self.flat))[0])
 
 
-def encode(texts: Sequence[str], prefix: int = 0) -> Encoded:
+def encode(texts: Sequence[str], prefix: int = 0, edges: bool = True) -> Encoded:
     """Return the words of texts as hashes.
 
     Args:
         texts: Any texts; one of many millions of characters takes 40 bytes a character while it is hashed.
         prefix: Characters of a word that count, all when 0; numbers always count whole.
+        edges: Keep the empty tokens of texts that begin or end with other signs, as `split_words` does.
     """
-    parts = [_encode(block, prefix) for block in blocks(texts)]
+    parts = [_encode(block, prefix, edges) for block in blocks(texts)]
     if len(parts) == 1:
         return parts[0]
     sizes = [np.diff(part.starts) for part in parts]
@@ -111,31 +112,32 @@ def blocks(texts: Sequence[str], chars: int = BLOCK_CHARS) -> Iterator[Sequence[
         yield texts[start:]
 
 
-def _encode(texts: Sequence[str], prefix: int) -> Encoded:
+def _encode(texts: Sequence[str], prefix: int, edges: bool) -> Encoded:
     lowered = [text.lower() for text in texts]
     lengths = np.fromiter(map(len, lowered), np.int64, len(lowered))
     codes = _codes("\0" + "\0".join(lowered) + "\0")
     is_word = _word_table()[codes]
-    edges = np.flatnonzero(is_word[1:] != is_word[:-1]) + 1
-    begins, ends = edges[::2], edges[1::2]
+    turns = np.flatnonzero(is_word[1:] != is_word[:-1]) + 1
+    begins, ends = turns[::2], turns[1::2]
     digits = (codes[begins] >= 48) & (codes[begins] <= 57)
     if prefix:
         ends = np.where(digits, ends, np.minimum(ends, begins + prefix))
     powers, inverses = _powers(_CHAR, len(codes))
     sums = _prefix_sums(codes * powers)
     hashes = _mix((sums[ends] - sums[begins]) * inverses[begins])
-    return _with_edges(hashes, digits, begins, lengths, is_word)
+    return _join(hashes, digits, begins, lengths, is_word, edges)
 
 
-def _with_edges(
-    hashes: np.ndarray, digits: np.ndarray, begins: np.ndarray, lengths: np.ndarray, is_word: np.ndarray
-) -> Encoded:
-    """Put the empty tokens of texts that begin or end with other signs between the words."""
+def _join(
+    hashes: np.ndarray, digits: np.ndarray, begins: np.ndarray, lengths: np.ndarray, is_word: np.ndarray,
+    edges: bool,
+) -> Encoded:  # fmt: skip
+    """Assign words to texts, and put the empty tokens at the edges of texts between them."""
     offsets = np.cumsum(lengths + 1) - lengths
     firsts = np.searchsorted(begins, np.append(offsets, len(is_word)))
     words = np.diff(firsts)
-    leads = (~is_word[offsets]).astype(np.int64)
-    trails = (~is_word[offsets + lengths - 1] & (lengths > 0)).astype(np.int64)
+    leads = (edges & ~is_word[offsets]).astype(np.int64)
+    trails = (edges & ~is_word[offsets + lengths - 1] & (lengths > 0)).astype(np.int64)
     sizes = words + leads + trails
     starts = np.concatenate([[0], np.cumsum(sizes)])
     places = np.arange(len(hashes)) + np.repeat(starts[:-1] + leads - firsts[:-1], words)

@@ -151,7 +151,7 @@ def rephrased(data: Path, hosts: Sequence[str]) -> dict[str, Any]:
     in_books = len(find_rephrased(index, hosts))
     print(f"rephrased items, stage 1: {sum(first[1::2])} of {len(odd_leaks)} found")
     print(
-        f"rephrased items, stages 1 and 2: {sum(odd_leaks)} of {len(odd_leaks)}; {own} of {len(found)} by own item"
+        f"rephrased items, both stages: {sum(odd_leaks)} of {len(odd_leaks)}; own item {own} of {len(found)}"
     )
     print(
         f"called rephrased: {sum(odd_clean)} of {len(odd_clean)} other questions of the same kind, ", end=""
@@ -202,7 +202,7 @@ def many_items(data: Path) -> list[Item]:
     words = sorted(set(split_words((next(data.glob("wikitext2-valid/*.txt"))).read_text())))
     have = sum(2 * len(encode([text]).flat) for text in texts)
     rng = random.Random(1)
-    while have < 1.02 * INDEX_GRAMS:
+    while have < 1.12 * INDEX_GRAMS:
         texts.append(" ".join(rng.choices(words, k=100)))
         have += 182
     return [Item(str(i), "", text) for i, text in enumerate(texts)]

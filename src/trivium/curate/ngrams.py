@@ -199,6 +199,20 @@ def distinct(texts: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndar
     return texts[first], hashes[first]
 
 
+def row_hashes(values: np.ndarray, n: int) -> np.ndarray:
+    """Return a hash of every run of n values.
+
+    Args:
+        values: uint64, such as numbers of words; at least n of them.
+        n: Length of a run.
+    """
+    mixed = np.full(len(values) - n + 1, n, np.uint64)
+    for offset in range(n):
+        mixed = (mixed ^ values[offset : offset + len(mixed)]) * np.uint64(_CHAR)
+        mixed ^= mixed >> _SHIFT
+    return mixed
+
+
 class HashSet:
     """Finds hashes in a sorted array; a table of bits turns almost all others away without a search."""
 

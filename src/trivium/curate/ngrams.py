@@ -115,7 +115,7 @@ def blocks(texts: Sequence[str], chars: int = BLOCK_CHARS) -> Iterator[Sequence[
 def _encode(texts: Sequence[str], prefix: int, edges: bool) -> Encoded:
     lowered = [text.lower() for text in texts]
     lengths = np.fromiter(map(len, lowered), np.int64, len(lowered))
-    codes = _codes("\0" + "\0".join(lowered) + "\0")
+    codes = code_points("\0" + "\0".join(lowered) + "\0")
     is_word = _word_table()[codes]
     turns = np.flatnonzero(is_word[1:] != is_word[:-1]) + 1
     begins, ends = turns[::2], turns[1::2]
@@ -148,7 +148,8 @@ def _join(
     return Encoded(flat, starts, numeric)
 
 
-def _codes(text: str) -> np.ndarray:
+def code_points(text: str) -> np.ndarray:
+    """Return the code points of a text: uint8 where all are ASCII, else uint32."""
     if text.isascii():
         return np.frombuffer(text.encode("ascii"), np.uint8)
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)

@@ -36,7 +36,7 @@ _STARTERS = frozenset(
 )
 """Common words that are seldom large inside a sentence."""
 
-_CLOSERS = "\"')]}”’*"
+_CLOSERS = "\"')]}\u201d\u2019*"
 _OPENING_FENCES = ("```json", "```Json", "```JSON", "```")
 
 
@@ -82,10 +82,10 @@ def sentences(text: str) -> int:
 
 def _ends_sentence(before: list[str], after: str) -> bool:
     """Punkt's decision (Kiss & Strunk 2006) with fixed lists in the place of trained ones."""
-    token = before[-1].lstrip("(\"'[*“‘")
+    token = before[-1].lstrip("(\"'[*\u201c\u2018")
     if not token.endswith("."):
         return True
-    stem, start = token.rstrip(".").casefold(), after.lstrip("\"'([*“‘")
+    stem, start = token.rstrip(".").casefold(), after.lstrip("\"'([*\u201c\u2018")
     known_start = start[:1].isupper() and re.split(r"\W", start.casefold())[0] in _STARTERS
     if token.endswith("..") or stem in ABBREVIATIONS or stem.rpartition("-")[2] in ABBREVIATIONS:
         return known_start
@@ -106,7 +106,7 @@ def words(text: str) -> list[str]:
 
 def capital_words(text: str) -> int:
     """Count tokens in capitals by the Penn Treebank's cuts: I'M is two, A-B is one."""
-    text = re.sub(r"(\.{2,}|--|[][(){}<>;@#$%&?!\"“”«»])", r" \1 ", text)
+    text = re.sub(r"(\.{2,}|--|[][(){}<>;@#$%&?!\"\u201c\u201d\u00ab\u00bb])", r" \1 ", text)
     text = re.sub(r"([:,])(?=\D|$)", r" \1 ", text)
     text = re.sub(r"('(?:S|M|D|LL|RE|VE)|N'T)\b", r" \1", text)
     return sum(token.isupper() for token in text.split())

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trivium.cli.verbs import ClassifyVerb
+from trivium.cli.verb_classify import ClassifyVerb
 from trivium.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

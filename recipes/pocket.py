@@ -39,9 +39,8 @@ RANKS = 2
 def recipe() -> Recipe:
     """Return the pocket recipe."""
     preference = dataclasses.replace(DPOConfig().loop, learning_rate=5e-5)
-    tokens = dataclasses.replace(
-        preference, rows=128
-    )  # single tokens are a noisy gradient: docs/lab-notebook.md
+    # Single tokens are a noisy gradient, so their steps are larger: docs/lab-notebook.md.
+    tokens = dataclasses.replace(preference, rows=128)
     return Recipe(
         name="pocket",
         seed=0,

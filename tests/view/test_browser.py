@@ -74,7 +74,7 @@ def test_everything_can_be_done_by_keyboard(browser, served):
         open_page(page, served, "/data?table=01-curate/passages")
         page.keyboard.press("/")
         page.keyboard.type("apples")
-        page.wait_for_function("document.querySelector('.count').textContent.startsWith('59 of')")
+        playwright.expect(page.locator(".count")).to_contain_text("59 of 120", timeout=SECONDS)
         assert "q=apples" in page.url
         page.evaluate("document.activeElement.blur()")
         page.keyboard.press("]")
@@ -91,10 +91,10 @@ def test_labels_are_given_by_keyboard(browser, served):
         open_page(page, served, "/review?queue=seeds")
         for key, answer, count in (("1", "yes", 1), ("2", "no", 2), ("3", "unsure", 3)):
             page.keyboard.press(key)
-            page.wait_for_function(f"document.body.innerText.includes('{count} labelled')")
+            playwright.expect(page.locator("#desk")).to_contain_text(f"{count} labelled", timeout=SECONDS)
             assert f"You said {answer}" in page.locator("#desk").inner_text()
         page.keyboard.press("u")
-        page.wait_for_function("document.body.innerText.includes('2 labelled')")
+        playwright.expect(page.locator("#desk")).to_contain_text("2 labelled", timeout=SECONDS)
     answers = [json.loads(line)["answer"] for line in (served.run / "labels.jsonl").read_text().splitlines()]
     assert answers[-4:] == ["yes", "no", "unsure", ""]
 
@@ -113,9 +113,9 @@ def test_a_run_that_goes_on_is_shown_as_it_goes(browser, served):
         assert "10 of 11" in page.locator(".facts").first.inner_text()
         page.evaluate("window.same = true")
         files.write_json(folder / "scratch" / PROGRESS_FILE, state | {"done": 640})
-        page.wait_for_function("document.querySelector('.now').textContent.includes('640 of 800')")
+        playwright.expect(page.locator(".now")).to_contain_text("640 of 800", timeout=SECONDS)
         assert page.evaluate("window.same") is True
         files.write_json(folder / "stage.json", {"seconds": 5.0})
-        page.wait_for_function("document.body.innerText.includes('All stages are done')")
+        playwright.expect(page.locator(".now")).to_contain_text("All stages are done", timeout=SECONDS)
     shutil.rmtree(folder)
     files.write_json(served.run / "recipe.json", recipe)

@@ -63,15 +63,18 @@ def test_a_stage_is_running_only_while_its_process_lives(run):
     assert states["dpo2"] == "stopped"
 
 
-def test_losses_of_a_training_that_goes_on_are_those_of_its_checkpoint(tmp_path):
+def test_losses_of_a_training_that_goes_on_are_those_of_its_log(tmp_path):
     torch = pytest.importorskip("torch")
-    from trivium.train import checkpoint
+    from trivium.train import trackers
     from trivium.train.loop import History
 
     history = History.empty(10, 2)
     history.stats_SG2[:4, 0] = torch.tensor([6.0, 2.0], dtype=torch.float64)
-    history.stats_SG2[:4, 1, 1] = 0
-    checkpoint.save(tmp_path / "scratch", 4, {}, [], history, groups=("web", "code"))
+    log = trackers.JsonLines(tmp_path / live.STEPS_FILE, 0)
+    for step in range(4):
+        log.log(step, trackers.numbers_of(history, step, ("web", "code")))
+    log.stream.write('{"step": 4, "tar')
+    log.close()
     rows = live.losses_so_far(tmp_path)
     assert [(row["step"], row["tokens"], row["source"], row["loss"]) for row in rows] == [
         (step, 2 * (step + 1), "web", 3.0) for step in range(4)

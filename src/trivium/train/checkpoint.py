@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,21 +25,16 @@ def save(
     parameters: dict[str, Tensor],
     optimizers: list[torch.optim.Optimizer],
     history: History,
-    average: dict[str, Tensor] | None = None,
-    groups: Sequence[str] = (),
+    average: dict[str, Tensor],
 ) -> None:
-    """Write the state after `step` steps; a kill at any moment leaves this checkpoint or the one before.
-
-    The names of the loss groups go along, so that losses can be read while training goes on.
-    """
+    """Write the state after `step` steps; a kill at any moment leaves this checkpoint or the one before."""
     from safetensors.torch import save_file
 
     tensors = {f"weight:{name}": weight.detach() for name, weight in parameters.items()}
     tensors |= {f"optimizer:{name}": value for name, value in state_tensors(optimizers, parameters).items()}
-    tensors |= {f"average:{name}": value for name, value in (average or {}).items()}
+    tensors |= {f"average:{name}": value for name, value in average.items()}
     tensors |= {f"history:{name}": getattr(history, name) for name in _HISTORY}
-    facts = {"step": str(step), "groups": json.dumps(list(groups))}
-    files.write_atomic(folder / FILE, lambda target: save_file(tensors, target, facts))
+    files.write_atomic(folder / FILE, lambda target: save_file(tensors, target, {"step": str(step)}))
 
 
 def resume(

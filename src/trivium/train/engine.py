@@ -90,10 +90,7 @@ class WholeModel:
     def save(self, step: int, history: History) -> None:
         """See Engine."""
         if self.rank == 0:
-            groups = self.objective.groups
-            checkpoint.save(
-                self.scratch, step, self.parameters, self.optimizers, history, self.average, groups
-            )
+            checkpoint.save(self.scratch, step, self.parameters, self.optimizers, history, self.average)
 
     def finish(self) -> PreTrainedModel:
         """See Engine."""

@@ -1,7 +1,7 @@
 """Where a run stands right now: every stage's state, and how far the one at work has come.
 
-A stage at work keeps `scratch/progress.json` (store/progress.py) and, while it trains, a checkpoint with the
-losses so far. Both are written by rename, so a reader never sees half a file.
+A stage at work keeps `scratch/progress.json` (store/progress.py) and, while it trains, a log of its
+steps (train/trackers.py). The first is written by rename; of the second whole lines are read.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from typing import Any
 from trivium.errors import DataError
 from trivium.store.files import read_json
 from trivium.store.progress import PROGRESS_FILE
-from trivium.store.run import METRICS_FILE, RECORD_FILE, SCRATCH, STARTED_FILE, Run
+from trivium.store.run import RECORD_FILE, SCRATCH, STARTED_FILE, Run
 from trivium.view.tables import num_rows
 
-CHECKPOINT = "checkpoint.safetensors"
+STEPS_FILE = "log.jsonl"
+"""What train/trackers.py writes."""
+LOSS = "loss/"
+"""Before the name of a source, in that file."""
 POINTS = 400
 """Steps drawn of a training that goes on; more are thinned out."""
 
@@ -146,38 +149,20 @@ def is_alive(pid: int) -> bool:
 
 
 def losses_so_far(folder: Path) -> list[dict[str, Any]]:
-    """Return rows {step, tokens, source, loss} of a training that goes on, from its last checkpoint."""
-    path = folder / SCRATCH / CHECKPOINT
+    """Return rows {step, tokens, source, loss} of a training that goes on, from its log of steps."""
+    path = folder / STEPS_FILE
     if not path.exists():
         return []
-    import numpy as np
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            facts = file.metadata() or {}
-            step = int(facts.get("step", 0))
-            groups = list(json.loads(facts.get("groups", "[]")))
-            stats_SG2 = file.get_tensor("history:stats_SG2")[:step]
-    except (SafetensorError, OSError):
-        return []
-    counts_SG = stats_SG2[:, :, 1]
-    seen = counts_SG.sum(1).cumsum()
-    width = max(1, step // POINTS)
-    rows = []
-    for first in range(0, step - step % width, width):
-        sums_G2 = np.asarray(stats_SG2[first : first + width]).sum(0)
-        for group, source in enumerate(groups):
-            if sums_G2[group, 1] > 0:
-                loss = float(sums_G2[group, 0] / sums_G2[group, 1])
-                last = first + width - 1
-                rows.append({"step": last, "tokens": int(seen[last]), "source": source, "loss": loss})
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # the last one may be on its way
+    width = max(1, len(lines) // POINTS)
+    rows: list[dict[str, Any]] = []
+    for first in range(0, len(lines) - len(lines) % width, width):
+        steps = [json.loads(line) for line in lines[first : first + width]]
+        seen = {"step": steps[-1]["step"], "tokens": int(steps[-1]["targets"])}
+        for name in sorted({key for step in steps for key in step if key.startswith(LOSS)}):
+            losses = [step[name] for step in steps if name in step]
+            rows.append(seen | {"source": name.removeprefix(LOSS), "loss": sum(losses) / len(losses)})
     return rows
-
-
-def counters(run: Run) -> dict[str, dict[str, Any]]:
-    """Return stage -> its metrics.json, for the finished stages."""
-    return {name: _json(folder / METRICS_FILE) for name, folder in run.finished().items()}
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
     python benchmarks/engine_faults.py [--kills 20] [--target 1000]
 
 Needs nothing but this repository. First, `--target` samples from a scripted backend of which 30 % of the
-calls fail (5xx, disconnects, time-outs, 429, cut replies, invalid JSON, wrong schema), for three seeds: prints what
+calls fail (5xx, disconnects, time-outs, 429, cut replies, invalid JSON, wrong schema), for three seeds: what
 was accepted and lost, by stage and reason. Then the run of tests/llm/test_generate.py is killed with SIGKILL
 at `--kills` random moments and finished: no prompt whose reply was stored may be asked again, and the output
 must be the undisturbed run's to the byte. Ends with one JSON line.

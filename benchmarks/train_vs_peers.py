@@ -106,7 +106,9 @@ def dataset(size: str, steps: int) -> Any:
     from trivium.models import phi
 
     ids = rows(steps, phi.LADDER[size].vocab)[:, :ROW_TOKENS].tolist()
-    return datasets.Dataset.from_dict({"input_ids": ids, "labels": ids})
+    # Of ones: there is no padding, but SFTTrainer insists on a mask.
+    columns = {"input_ids": ids, "labels": ids, "attention_mask": [[1] * ROW_TOKENS] * len(ids)}
+    return datasets.Dataset.from_dict(columns)
 
 
 def arguments(kind: Any, folder: str, steps: int, precision: str, **more: Any) -> Any:
@@ -198,7 +200,7 @@ def litgpt(size: str, steps: int, precision: str, clock: Clock) -> float:
         optimizer.step()
         optimizer.zero_grad()
     clock.mark()
-    return float(loss)
+    return float(loss.detach())
 
 
 def gemm_peak(dtype: str) -> float:

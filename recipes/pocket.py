@@ -39,9 +39,6 @@ RANKS = 2
 def recipe() -> Recipe:
     """Return the pocket recipe."""
     preference = dataclasses.replace(DPOConfig().loop, learning_rate=5e-5)
-    tokens = dataclasses.replace(
-        preference, rows=128
-    )  # single tokens are a noisy gradient: docs/lab-notebook.md
     return Recipe(
         name="pocket",
         seed=0,
@@ -116,7 +113,7 @@ def recipe() -> Recipe:
             ),
         ),
         pivotal=PivotalConfig(difficulty=(1, 4), num_questions=700),
-        dpo1=DPOConfig(start="sft", pairs_from=("pivotal",), beta=1.0, epochs=4, loop=tokens),
+        dpo1=DPOConfig(start="sft", pairs_from=("pivotal",), loop=preference),
         judge=JudgeConfig(),
         dpo2=DPOConfig(start="dpo1", pairs_from=("judge",), beta=1.0, loop=preference),
         evaluate=EvaluateConfig(contest_steps=(1, 4)),

@@ -20,10 +20,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "trivium"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = {
-    "curate", "synthesize", "mix", "train", "pivotal", "align", "evaluate", "report", "workbench",
+    "curate", "synthesize", "mix", "train", "pivotal", "align", "evaluate", "report",
 }  # fmt: skip
 SHELF = {"records", "config", "errors", "stats", "store", "llm", "models", "problems", "verify"}
-ABOVE = {"cli", "claims", "pipeline", "recipe", "__main__", "__init__"}
+ABOVE = {"cli", "claims", "view", "pipeline", "recipe", "__main__", "__init__"}
 """May import everything: they only connect."""
 HEAVY = ("torch", "transformers", "pyarrow", "duckdb", "numpy", "xllamacpp", "aiohttp", "sympy", "plotly")
 MAX_LINES = 400

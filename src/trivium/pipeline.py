@@ -17,6 +17,7 @@ from trivium.config import to_json
 from trivium.errors import ConfigError, StageError
 from trivium.store import files
 from trivium.store.fingerprint import changed_parts, combined_hash, stage_fingerprint
+from trivium.store.progress import write_started
 from trivium.store.run import (
     METRICS_FILE,
     RECORD_FILE,
@@ -199,6 +200,7 @@ def _run_stage(
     say: Say,
 ) -> dict[str, Any]:
     _open_stage(path, parts, say)
+    write_started(path / SCRATCH, stage.name)
     door = StageDir(
         name=stage.name,
         path=path,

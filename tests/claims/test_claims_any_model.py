@@ -72,7 +72,7 @@ def test_every_arm_answers_the_held_out_file_in_the_models_own_words(
     assert 0.2 < sum(row.right for row in start) / (3 * len(start)) < 0.9
     assert sum(row.kl_tokens > 0 for row in start) == CONFIG.drift
     assert all(abs(row.kl_nats) < 1e-6 for row in start)
-    assert any(row.kl_nats > 1e-5 for row in rows if row.arm != SFT)
+    assert any(row.kl_nats > 1e-6 for row in rows if row.arm != SFT)
     page = (out / "claims.md").read_text()
     assert {row.claim for row in found} == {11, 12, 13}
     assert "not decided at this scale" in page and "detectable" in page and " others |" in page

@@ -9,7 +9,7 @@ import pytest
 from trivium.curate.decontaminate import Finding, Index, Item, Row, Rules, check, normal_prompt, ratio
 from trivium.curate.decontaminate_flow import item_of, organic_examples, row_of, text_of
 from trivium.curate.decontaminate_stage import DecontaminateConfig, run
-from trivium.curate.ngrams import Words, distinct, find, split_words
+from trivium.curate.ngrams import distinct, encode, find, split_words
 from trivium.curate.withheld import WithheldFacts, give_away
 from trivium.errors import ConfigError
 from trivium.problems import facts
@@ -110,7 +110,7 @@ def test_no_rows_and_no_items():
 
 
 def test_grams_lie_within_one_text():
-    encoded = Words().encode(["a b c", "", "a b c d"])
+    encoded = encode(["a b c", "", "a b c d"])
     owners, hashes = encoded.grams(3)
     assert owners.tolist() == [0, 2, 2] and hashes[0] == hashes[1] != hashes[2]
     assert encoded.grams(9)[0].tolist() == []

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -17,19 +19,31 @@ from trivium.models.prompting import make_asker
 WORDS = ("user", "assistant", "how", "many", "Answer:", "1", "2", "3", "so", "then", "well", "yes")
 
 
-def make_model(folder: Path, context: int = 48) -> Path:
-    """Train the model and write it as a Hugging Face folder."""
-    names = [*WORDS, *chat.SPECIAL_TOKENS]
+SHAPE: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+}
+
+
+def _write_tokenizer(folder: Path, special: Sequence[str]) -> int:
+    """Make the folder with a tokenizer of whole words in it; returns the size of the vocabulary."""
+    names = [*WORDS, *special]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(names)}, unk_token="well"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # type: ignore[assignment]
-    tokenizer.add_special_tokens(list(chat.SPECIAL_TOKENS))
+    tokenizer.add_special_tokens(list(special))
+    folder.mkdir(parents=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return len(names)
+
+
+def make_model(folder: Path, context: int = 48) -> Path:
+    """Train the model and write it as a Hugging Face folder."""
     config = Phi3Config(
-        vocab_size=len(names),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
+        vocab_size=_write_tokenizer(folder, chat.SPECIAL_TOKENS),
+        **SHAPE,
         max_position_embeddings=context,
         original_max_position_embeddings=context,
         bos_token_id=12,
@@ -39,8 +53,6 @@ def make_model(folder: Path, context: int = 48) -> Path:
     torch.set_num_threads(1)
     torch.manual_seed(5)
     model = Phi3ForCausalLM(config)
-    folder.mkdir(parents=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
     _teach(model, folder)
     model.save_pretrained(folder)
     return folder
@@ -54,17 +66,9 @@ TEMPLATE = (
 
 def make_llama(folder: Path, context: int = 48) -> Path:
     """Somebody else's model: another architecture, tied head, its own template; it says the same."""
-    names = [*WORDS, chat.IM_START, chat.IM_END]
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(names)}, unk_token="well"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # type: ignore[assignment]
-    tokenizer.add_special_tokens(names[-2:])
     config = LlamaConfig(
-        vocab_size=len(names),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
+        vocab_size=_write_tokenizer(folder, (chat.IM_START, chat.IM_END)),
+        **SHAPE,
         max_position_embeddings=context,
         tie_word_embeddings=True,
         bos_token_id=12,
@@ -74,8 +78,6 @@ def make_llama(folder: Path, context: int = 48) -> Path:
     torch.set_num_threads(1)
     torch.manual_seed(5)
     model = LlamaForCausalLM(config)
-    folder.mkdir(parents=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
     named = {"eos_token": chat.IM_END, "pad_token": chat.IM_END, "chat_template": TEMPLATE}
     (folder / "tokenizer_config.json").write_text(
         json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", **named})

@@ -78,7 +78,9 @@ def test_tensorboard_gets_every_number(tmp_path: Path, monkeypatch: pytest.Monke
     package = types.ModuleType("torch.utils.tensorboard")
     package.SummaryWriter = lambda folder: writer
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", package)
-    trackers.open_trackers(["tensorboard"], tmp_path / "log.jsonl", 0, "sft", {})[1].log(2, {"loss": 0.5})
+    for tracker in trackers.open_trackers(["tensorboard"], tmp_path / "log.jsonl", 0, "sft", {}):
+        tracker.log(2, {"loss": 0.5})
+        tracker.close()
     assert calls == [("loss", 0.5, 2)]
 
 

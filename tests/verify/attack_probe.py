@@ -94,6 +94,7 @@ class World:
         self.listeners[0].listen()
         self.listeners[2].listen()
         self.victim = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+        self.niceness = str(os.getpriority(os.PRIO_PROCESS, self.victim.pid))
         self.sandbox = Sandbox()
         self.sandbox.__enter__()
         self.pristine = self._look()
@@ -156,7 +157,7 @@ class World:
             except BlockingIOError:
                 pass
         state = Path(f"/proc/{self.victim.pid}/stat").read_text().rpartition(")")[2].split()
-        if self.victim.poll() is not None or state[0] not in "SRD" or state[16] != "0":
+        if self.victim.poll() is not None or state[0] not in "SRD" or state[16] != self.niceness:
             found.append("it touched another process")
         if sorted(os.listdir(self.home)) != ["planted.py", "token"]:
             found.append("it changed the host's folder")

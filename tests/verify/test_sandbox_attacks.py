@@ -161,7 +161,7 @@ def test_patched_modules_lie_for_nobody_else(sandbox: Sandbox) -> None:
     code = """
 import sys, builtins, os
 import inside.values, inside.harness
-inside.values.literal = inside.harness.literal = lambda *a: '42'
+inside.values.literal = inside.harness.literal = lambda *a, **k: '42'
 builtins.print = lambda *a: os.write(1, b'forged')
 sys.modules['json'] = sys.modules['math'] = None
 os.fork = os._exit = None

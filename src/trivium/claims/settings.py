@@ -89,10 +89,10 @@ class Setting:
     """Passes over the arm's pairs, or over its right replies where there are no pairs."""
 
 
-SLOWER = {"pocket": 1, "pretrained": 3}
+SLOWER = {"pocket": 1, "pretrained": 30}
 """Base -> what learning rates are divided by. Those of pretrained models are for training all weights of some
-hundred million parameters (SmolLM2-135M): 1e-5 to 1e-4 for single tokens, 3e-6 to 1e-4 for whole replies,
-1e-5 to 1e-3 for right replies."""
+hundred million parameters: 1e-6 to 1e-5 for single tokens, 3e-7 to 1e-5 for whole replies, 1e-6 to 1e-4 for
+right replies. One step at 1e-5 moved six pairs of SmolLM2-135M by 5 nats (docs/lab-notebook.md)."""
 
 
 def settings_of(arm: str, config: ExperimentConfig) -> list[Setting]:

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from trivium.cli.verb_classify import ClassifyVerb
+
 RecipeArg = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
 RunArg = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 Settings = Annotated[
@@ -224,6 +226,18 @@ class ReportVerb:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ViewVerb:
+    """Look at a run in the browser, also while it goes on: progress, rows, lineage, pivots, replies, chat."""
+
+    run: RunArg = DEFAULT_RUN
+    """Run folder."""
+    port: Annotated[int, tyro.conf.arg(metavar="N")] = 0
+    """Port on this machine; 0 takes any free one."""
+    open: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Open the page in the browser as well."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChatVerb:
     """Talk to a trained model in the terminal."""
 
@@ -357,6 +371,7 @@ VERBS: dict[str, type] = {
     "plan": PlanVerb,
     "status": StatusVerb,
     "report": ReportVerb,
+    "view": ViewVerb,
     "trace": TraceVerb,
     "chat": ChatVerb,
     "export": ExportVerb,
@@ -366,6 +381,7 @@ VERBS: dict[str, type] = {
     "test": TestVerb,
     "curate": CurateVerb,
     "synthesize": SynthesizeVerb,
+    "classify": ClassifyVerb,
     "decontaminate": DecontaminateVerb,
     "mix": MixVerb,
     "train": TrainVerb,

@@ -19,23 +19,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trivium.curate.ngrams import Words, distinct, find, split_words
+from trivium.curate.decontaminate_index import LONG, SHORT, Index, Item, normal_prompt
+from trivium.curate.ngrams import blocks, distinct, encode, split_words
 
-LONG, SHORT = 13, 7
-"""Source: Phi-4 report, algorithm 1."""
-BLOCK = 4_096
+__all__ = ["Checked", "Finding", "Index", "Item", "Row", "Rules", "check", "normal_prompt", "ratio"]
+
+PAIRS = 1 << 22
+"""(row, item) pairs that are counted at a time."""
 CLEAN, PARTIAL = "clean", "partial"
 SEVEN, THIRTEEN, PROMPT = "contaminated_7gram", "contaminated_13gram", "contaminated_prompt"
-LABELS = (CLEAN, PARTIAL, SEVEN, THIRTEEN, PROMPT)
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """An evaluation item: what is asked, and the text with its answer or solution."""
-
-    id: str
-    prompt: str
-    text: str
+REPHRASED = "contaminated_rephrased"
+LABELS = (CLEAN, PARTIAL, SEVEN, THIRTEEN, PROMPT, REPHRASED)
+"""The last one is given by `decontaminate_rephrased`, to rows that are clean or partial by Algorithm 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,48 +60,22 @@ class Finding:
     ratio: float = 0.0
     """Greatest 7-gram ratio over the items that were compared; 0 where another rule decided before."""
     gram: str = ""
-    """The first shared 13-gram, for `contaminated_13gram`."""
-
-
-class Index:
-    """Everything about the items that rows are compared with; built once."""
-
-    def __init__(self, items: Sequence[Item]) -> None:
-        """Hash the items."""
-        self.words = Words()
-        self.items = list(items)
-        self.prompts = {normal_prompt(item.prompt): item.id for item in reversed(self.items)}
-        encoded = self.words.encode([item.text for item in self.items])
-        owners, hashes = encoded.grams(LONG)
-        self.long, first = np.unique(hashes, return_index=True)
-        self.long_items = owners[first]
-        owners, hashes = distinct(*encoded.grams(SHORT))
-        self.short, places = np.unique(hashes, return_inverse=True)
-        order = np.argsort(places, kind="stable")
-        self.posting_items = owners[order]
-        self.posting_starts = np.concatenate([[0], np.cumsum(np.bincount(places, minlength=len(self.short)))])
-        bounds = np.searchsorted(owners, np.arange(len(self.items) + 1))
-        self.short_sets = [frozenset(places[a:b].tolist()) for a, b in zip(bounds, bounds[1:], strict=False)]
-
-    def items_with(self, gram: int) -> np.ndarray:
-        """Return the items that contain a 7-gram, by its place in `short`."""
-        return self.posting_items[self.posting_starts[gram] : self.posting_starts[gram + 1]]
+    """The first shared 13-gram, or the words in question, for `contaminated_rephrased`."""
 
 
 @dataclass
-class _Hits:
-    """The (row, gram) pairs that rows share with items, and how many distinct 7-grams each row has."""
+class Hits:
+    """What rows share with items; can be collected shard by shard, and is small where leaks are rare."""
 
     long_rows: np.ndarray
     long_grams: np.ndarray
+    long_places: np.ndarray
+    """First token of the 13-gram in its row."""
     short_rows: np.ndarray
     short_grams: np.ndarray
-    num_short: np.ndarray
-
-
-def normal_prompt(prompt: str) -> str:
-    """Return a prompt with its case and blanks levelled; signs stay, since 3 - 2 is not 3 + 2."""
-    return " ".join(prompt.lower().split())
+    """Distinct (row, 7-gram) pairs, sorted."""
+    num_short: dict[int, int]
+    """Distinct 7-grams of each row that shares one."""
 
 
 @dataclass(frozen=True)
@@ -121,17 +90,20 @@ class Checked:
 def check(index: Index, rows: Sequence[Row], rules: Rules) -> Checked:
     """Label every row."""
     findings = [Finding(CLEAN)] * len(rows)
-    hits = _collect(index, rows)
-    keys = np.array([hash_of(row) for row in rows], dtype=np.uint64)
-    rare = ~_ubiquitous(hits.long_rows, hits.long_grams, keys, len(index.long), rules.ubiquitous_rows)
-    rare_short = ~_ubiquitous(
-        hits.short_rows, hits.short_grams, keys, len(index.short), rules.ubiquitous_rows
-    )
+    hits = collect(index, [row.text for row in rows])
+    concerned = np.unique(np.concatenate([hits.long_rows, hits.short_rows])).tolist()
+    keys = np.zeros(len(rows), dtype=np.uint64)
+    keys[concerned] = np.array([hash_of(rows[row]) for row in concerned], dtype=np.uint64)
+    least = rules.ubiquitous_rows
+    rare = ~_ubiquitous(hits.long_rows, hits.long_grams, keys, len(index.long.hashes), least)
+    rare_short = ~_ubiquitous(hits.short_rows, hits.short_grams, keys, len(index.short.hashes), least)
     for row, finding in _by_ratio(index, hits, rare_short, rules):
         findings[row] = finding
-    for row, gram in _first_rare(hits, rare):
-        item = index.items[index.long_items[gram]].id
-        findings[row] = Finding(THIRTEEN, item, gram=_gram_text(index, rows[row].text, gram))
+    for row, gram, place in _first_rare(hits, rare):
+        words = split_words(rows[row].text)[place : place + LONG]
+        findings[row] = Finding(
+            THIRTEEN, index.items[index.long_items[gram]].id, gram=" ".join(words).strip()
+        )
     for number, asking in enumerate(rows):
         for prompt in asking.prompts:
             same = index.prompts.get(normal_prompt(prompt))
@@ -158,20 +130,25 @@ def hash_of(row: Row) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
-def _collect(index: Index, rows: Sequence[Row]) -> _Hits:
+def collect(index: Index, texts: Sequence[str]) -> Hits:
+    """Find every known n-gram of every text."""
     parts: list[list[np.ndarray]] = [[], [], [], [], []]
-    for start in range(0, len(rows), BLOCK):
-        encoded = index.words.encode([row.text for row in rows[start : start + BLOCK]])
-        for n, known, place in ((LONG, index.long, 0), (SHORT, index.short, 2)):
-            owners, hashes = encoded.grams(n)
-            if n == SHORT:
-                owners, hashes = distinct(owners, hashes)
-                parts[4].append(np.bincount(owners, minlength=len(encoded.starts) - 1))
-            grams = find(known, hashes)
-            parts[place].append(owners[grams >= 0] + start)
-            parts[place + 1].append(grams[grams >= 0])
+    num_short: dict[int, int] = {}
+    start = 0
+    for block in blocks(texts):
+        encoded = encode(block)
+        rows, grams, places = encoded.hits(LONG, index.long)
+        for part, array in zip(parts, (rows + start, grams, places), strict=False):
+            part.append(array)
+        rows, grams, _ = encoded.hits(SHORT, index.short)
+        rows, grams = distinct(rows, grams)
+        parts[3].append(rows + start)
+        parts[4].append(grams)
+        for row in np.unique(rows).tolist():
+            num_short[row + start] = encoded.num_distinct(row, SHORT)
+        start += len(block)
     joined = [np.concatenate([np.zeros(0, np.int64), *arrays]) for arrays in parts]
-    return _Hits(*joined)
+    return Hits(joined[0], joined[1], joined[2], joined[3], joined[4], num_short)
 
 
 def _ubiquitous(rows: np.ndarray, grams: np.ndarray, keys: np.ndarray, count: int, least: int) -> np.ndarray:
@@ -182,36 +159,42 @@ def _ubiquitous(rows: np.ndarray, grams: np.ndarray, keys: np.ndarray, count: in
     return np.bincount(owners, minlength=count) >= least
 
 
-def _first_rare(hits: _Hits, rare: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Yield (row, gram) of the first rare shared 13-gram of each row that has one."""
+def _first_rare(hits: Hits, rare: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """Yield (row, gram, place) of the first rare shared 13-gram of each row that has one."""
     keep = rare[hits.long_grams]
-    rows, grams = hits.long_rows[keep], hits.long_grams[keep]
-    firsts, places = np.unique(rows, return_index=True)
-    yield from zip(firsts.tolist(), grams[places].tolist(), strict=True)
+    firsts, order = np.unique(hits.long_rows[keep], return_index=True)
+    found = (hits.long_grams[keep][order], hits.long_places[keep][order])
+    yield from zip(firsts.tolist(), *(array.tolist() for array in found), strict=True)
 
 
-def _by_ratio(index: Index, hits: _Hits, rare: np.ndarray, rules: Rules) -> Iterator[tuple[int, Finding]]:
+def _by_ratio(index: Index, hits: Hits, rare: np.ndarray, rules: Rules) -> Iterator[tuple[int, Finding]]:
     """Yield (row, finding) of the rows whose greatest 7-gram ratio reaches the lower threshold."""
-    bounds = np.searchsorted(hits.short_rows, np.arange(len(hits.num_short) + 1))
-    with_rare = np.unique(hits.short_rows[rare[hits.short_grams]])
-    for row in with_rare.tolist():
-        grams = hits.short_grams[bounds[row] : bounds[row + 1]]
-        own = set(grams.tolist())
-        best, owner = 0.0, -1
-        near = np.unique(np.concatenate([index.items_with(gram) for gram in grams[rare[grams]].tolist()]))
-        for item in near.tolist():
-            theirs = index.short_sets[item]
-            shared = len(own & theirs) / min(int(hits.num_short[row]), len(theirs))
-            if shared > best:
-                best, owner = shared, item
-        if best > rules.partial_ratio:
-            label = SEVEN if best >= rules.contaminated_ratio else PARTIAL
-            yield row, Finding(label, index.items[owner].id, round(best, 6))
+    for rows, grams in _row_slices(index, hits):
+        places, items = index.items_of(grams)
+        pairs, inverse, shared = np.unique(
+            rows[places] * len(index.items) + items, return_inverse=True, return_counts=True
+        )
+        compared = np.bincount(inverse, weights=rare[grams[places]], minlength=len(pairs)) > 0
+        pairs, shared = pairs[compared], shared[compared]
+        owners, items = pairs // len(index.items), pairs % len(index.items)
+        sizes = np.array([hits.num_short[row] for row in owners.tolist()], np.int64)
+        ratios = shared / np.maximum(1, np.minimum(sizes, index.item_sizes[items]))
+        order = np.lexsort((items, -ratios, owners))
+        _, firsts = np.unique(owners[order], return_index=True)
+        for best in order[firsts].tolist():
+            value = float(ratios[best])
+            if value > rules.partial_ratio:
+                label = SEVEN if value >= rules.contaminated_ratio else PARTIAL
+                yield int(owners[best]), Finding(label, index.items[items[best]].id, round(value, 6))
 
 
-def _gram_text(index: Index, text: str, gram: int) -> str:
-    """Return the words of a shared 13-gram as they stand in a row."""
-    words = split_words(text)
-    _, hashes = index.words.encode([text]).grams(LONG)
-    places = np.flatnonzero(hashes == index.long[gram])
-    return " ".join(words[places[0] : places[0] + LONG]).strip() if len(places) else ""
+def _row_slices(index: Index, hits: Hits) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Cut the (row, 7-gram) pairs between rows, so that each slice meets a bounded number of items."""
+    if not len(hits.short_rows):
+        return
+    degrees = index.posting_starts[hits.short_grams + 1] - index.posting_starts[hits.short_grams]
+    firsts = np.flatnonzero(np.diff(hits.short_rows, prepend=-1))
+    load = (np.cumsum(degrees) - degrees)[firsts] // PAIRS
+    edges = [*firsts[np.flatnonzero(np.diff(load, prepend=-1))].tolist(), len(hits.short_rows)]
+    for left, right in zip(edges, edges[1:], strict=False):
+        yield hits.short_rows[left:right], hits.short_grams[left:right]

@@ -1,4 +1,4 @@
-"""The decontaminate stage step by step: rows of all sources, items, Algorithm 1, withheld facts."""
+"""The decontaminate stage step by step: withheld facts, Algorithm 1, rephrasings, leaks cut or dropped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from trivium.curate.account import Clock
-from trivium.curate.decontaminate import LABELS, PARTIAL, Checked, Finding, Index, Item, Row, Rules, check
+from trivium.curate.decontaminate import (
+    CLEAN,
+    LABELS,
+    PARTIAL,
+    SEVEN,
+    THIRTEEN,
+    Checked,
+    Finding,
+    Index,
+    Item,
+    Row,
+    Rules,
+    check,
+)
+from trivium.curate.decontaminate_rephrased import RephrasedIndex, find_rephrased
+from trivium.curate.decontaminate_review import Reviewed, page
+from trivium.curate.decontaminate_spans import mend
 from trivium.curate.passages import split
 from trivium.curate.withheld import WithheldFacts
 from trivium.records import Document, Drop, Example, Question, row_id
@@ -26,6 +42,8 @@ SOURCE_OF_KIND = {"code": "code", "web": "web", "books": "acquired"}
 PROBLEM = re.compile(r"Problem: (.*?)\nSolution:", re.DOTALL)
 """The frame of `models.chat.plain_problem`."""
 NUM_WORST = 10
+BACKGROUND_ROWS = 5_000
+"""Rows that tell how rare a word is."""
 
 
 def decontaminate(config: DecontaminateConfig, stage: StageDir) -> dict[str, Any]:
@@ -42,18 +60,70 @@ def decontaminate(config: DecontaminateConfig, stage: StageDir) -> dict[str, Any
     clock.lap("withheld")
     items = [item_of(question, question.skill in config.prompt_only_skills) for question in questions]
     rules = Rules(config.partial_ratio, config.contaminated_ratio, config.ubiquitous_rows)
-    checked = check(Index(items), [row_of(example) for example in rows], rules)
+    index = Index(items)
+    checked = check(index, [row_of(example) for example in rows], rules)
     clock.lap("check")
-    kept = []
-    for example, finding in zip(rows, checked.findings, strict=True):
-        if finding.label.startswith("contaminated"):
-            drops.append(_contaminated(example, finding))
-        else:
-            kept.append(example)
+    if config.rephrased:
+        checked = _with_rephrased(items, rows, checked)
+        clock.lap("rephrased")
+    kept, done = _remove(index, rows, checked, rules, config.min_left, drops)
     stage.write("examples", Example, kept)
     stage.write("partial", PartialRow, _partial_rows(rows, checked))
+    stage.write_text("review.html", page(index, _reviewed(rows, checked, done)))
     stage.drop(drops)
     return {**_metrics(rows, kept, drops, checked, len(items)), **clock.metrics()}
+
+
+def _with_rephrased(items: Sequence[Item], rows: Sequence[Example], checked: Checked) -> Checked:
+    """Look for items in other words in the rows that Algorithm 1 lets pass."""
+    places = [i for i, finding in enumerate(checked.findings) if finding.label in (CLEAN, PARTIAL)]
+    texts = [text_of(rows[i]) for i in places]
+    background = texts[:: max(1, len(texts) // BACKGROUND_ROWS)]
+    findings = list(checked.findings)
+    for place, finding in find_rephrased(RephrasedIndex(items, background), texts).items():
+        findings[places[place]] = finding
+    return dataclasses.replace(checked, findings=findings)
+
+
+def _remove(
+    index: Index, rows: Sequence[Example], checked: Checked, rules: Rules, min_left: float, drops: list[Drop]
+) -> tuple[list[Example], list[str]]:
+    """Return the rows that stay, and for every row whether it was kept, cut or dropped.
+
+    Prose documents lose the paragraphs that leak, if at least `min_left` of them is left; all else goes.
+    """
+    kept, done = [], []
+    for example, finding in zip(rows, checked.findings, strict=True):
+        done.append("kept")
+        if not finding.label.startswith("contaminated"):
+            kept.append(example)
+            continue
+        done[-1] = "dropped"
+        if min_left < 1 and _is_prose(example) and finding.label in (SEVEN, THIRTEEN):
+            mended = mend(index, example.text, finding, rules, min_left)
+            if mended.text:
+                done[-1] = "cut"
+                kept.append(_cut_example(example, mended.text, mended.cut))
+        drops.append(_contaminated(example, finding, cut=done[-1] == "cut"))
+    return kept, done
+
+
+def _is_prose(example: Example) -> bool:
+    return example.flow == "organic" and example.source != SOURCE_OF_KIND["code"]
+
+
+def _cut_example(example: Example, text: str, cut: Sequence[tuple[int, int]]) -> Example:
+    meta = {**json.loads(example.meta), "cut": cut, "cut_from": example.id}
+    return dataclasses.replace(
+        example, id=row_id(f"{STEP}.cut", [example.id], text), text=text, meta=json.dumps(meta)
+    )
+
+
+def _reviewed(rows: Sequence[Example], checked: Checked, done: Sequence[str]) -> list[Reviewed]:
+    return [
+        Reviewed(example.id, example.source, text_of(example), finding, what)
+        for example, finding, what in zip(rows, checked.findings, done, strict=True)
+    ]
 
 
 def organic_examples(
@@ -126,9 +196,11 @@ def item_of(question: Question, prompt_only: bool = False) -> Item:
     return Item(question.id, question.prompt, f"{question.prompt}\n{question.solution or question.answer}")
 
 
-def _contaminated(example: Example, finding: Finding) -> Drop:
+def _contaminated(example: Example, finding: Finding, cut: bool) -> Drop:
+    """Record a row that went, or the paragraphs of one; `_cut` in the reason tells the second."""
     shown = finding.gram or (f"7-gram ratio {finding.ratio}" if finding.ratio else "same prompt")
-    return _drop(example.id, finding.label, f"item {finding.item_id}: {shown}", example.source)
+    reason = finding.label + ("_cut" if cut else "")
+    return _drop(example.id, reason, f"item {finding.item_id}: {shown}", example.source)
 
 
 def _drop(row: str, reason: str, detail: str, source: str) -> Drop:

@@ -1,7 +1,8 @@
 """Decontaminate: the examples of all sources -> those that carry no evaluation item and no withheld fact.
 
 Reads examples.parquet of `synthesize`, documents.parquet of `curate` (they become examples of the sources
-web, code and acquired) and questions.parquet of `items`; writes examples.parquet and partial.parquet.
+web, code and acquired) and questions.parquet of `items`; writes examples.parquet,
+partial.parquet and review.html, on which a person sees every finding beside its item.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ class DecontaminateConfig:
     """7-gram ratio from which a row is dropped. Ours: rows of one template reach 0.5 with other numbers."""
     ubiquitous_rows: int = 5
     """A 13-gram in rows of this many different prompts is boilerplate and spared; 0 spares none. Ours."""
+    rephrased: bool = False
+    """Look for items in other words too. For items that people wrote: where items and rows come from the
+    same sentence templates, as in the pocket recipe, rows of an item's template would be taken for it."""
+    min_left: float = 0.5
+    """Documents of prose lose the paragraphs that leak if this part of them is left; 1 drops them whole."""
     prompt_only_skills: tuple[str, ...] = ("facts_known",)
     """Skills that ask for what training states: of their items only the very prompt is looked for."""
     withhold_facts: bool = True
@@ -42,6 +48,10 @@ class DecontaminateConfig:
             raise ConfigError(
                 f"decontaminate: got partial_ratio {self.partial_ratio} and contaminated_ratio "
                 f"{self.contaminated_ratio}; expected 0 < partial_ratio <= contaminated_ratio <= 1."
+            )
+        if not 0 < self.min_left <= 1:
+            raise ConfigError(
+                f"decontaminate.min_left: got {self.min_left}; expected more than 0 and at most 1."
             )
         if self.max_row_chars < 200:
             raise ConfigError(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from trivium.curate.ngrams import blocks, encode
 
 NUM_PERMUTATIONS = 128
 BANDS = 32
@@ -24,6 +25,7 @@ SEED = 11
 MAX_BUCKET = 64
 """Members of one bucket that are compared pairwise; the rest are compared with the first of it only."""
 NOT_WORD = re.compile(r"\W+")
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +45,23 @@ def normalise(text: str) -> str:
 
 def shingles(text: str) -> np.ndarray:
     """Return the sorted distinct 64-bit hashes of the word 5-grams of a text (of all words, if fewer)."""
-    words = np.array([zlib.crc32(word.encode()) for word in normalise(text).split()], dtype=np.uint64)
-    if not len(words):
-        return np.zeros(0, np.uint64)
-    n = min(SHINGLE_WORDS, len(words))
-    mixed = np.full(len(words) - n + 1, n, np.uint64)
-    for offset in range(n):
-        mixed = (mixed ^ words[offset : len(words) - n + 1 + offset]) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-    return np.unique(mixed)
+    return shingle_sets([text])[0]
+
+
+def shingle_sets(texts: Sequence[str]) -> list[np.ndarray]:
+    """Return `shingles` of many texts, many times as fast as one by one."""
+    sets: list[np.ndarray] = []
+    for block in blocks(texts):
+        encoded = encode(block, edges=False)
+        owners, hashes = encoded.grams(SHINGLE_WORDS)
+        bounds = np.searchsorted(owners, np.arange(len(block) + 1))
+        for place, (left, right) in enumerate(zip(bounds, bounds[1:], strict=False)):
+            size = int(encoded.starts[place + 1] - encoded.starts[place])
+            if 0 < size < SHINGLE_WORDS:
+                sets.append(encode([block[place]], edges=False).grams(size)[1])
+            else:
+                sets.append(np.unique(hashes[left:right]))
+    return sets
 
 
 def jaccard(first: np.ndarray, second: np.ndarray) -> float:
@@ -61,8 +71,16 @@ def jaccard(first: np.ndarray, second: np.ndarray) -> float:
     return shared / union if union else 0.0
 
 
+def similar(first: np.ndarray, second: np.ndarray, threshold: float) -> float:
+    """Return the Jaccard index, or 0 where the sizes alone rule the threshold out."""
+    small, large = sorted((len(first), len(second)))
+    return 0.0 if small < threshold * large else jaccard(first, second)
+
+
 def find_duplicates(texts: Sequence[str], threshold: float) -> list[Duplicate]:
     """Return every text that repeats an earlier one, in order; the first of a cluster is kept.
+
+    All in memory; `dedup_shards.deduplicate` does the same through the shard ledger.
 
     Args:
         texts: Documents, the ones to prefer first.
@@ -71,46 +89,68 @@ def find_duplicates(texts: Sequence[str], threshold: float) -> list[Duplicate]:
     exact = _exact(texts)
     repeated = {dup.index for dup in exact}
     rest = [i for i in range(len(texts)) if i not in repeated]
-    sets = {i: shingles(texts[i]) for i in rest}
-    near = _clusters(_verified(_candidates(rest, sets), sets, threshold), sets)
-    return sorted(exact + near, key=lambda dup: dup.index)
+    found = shingle_sets([texts[i] for i in rest])
+    sets = dict(zip(rest, found, strict=True))
+    keys, owners = band_keys(found)
+    order = np.lexsort((owners, keys))
+    places = np.array(rest, np.int64)
+    pairs = {(int(places[a]), int(places[b])) for a, b in candidate_pairs(keys[order], owners[order])}
+    near = join_pairs(_verified(pairs, sets, threshold))
+    heads = [
+        Duplicate(index, head, round(jaccard(sets[head], sets[index]), 4), False) for index, head in near
+    ]
+    return sorted(exact + heads, key=lambda dup: dup.index)
+
+
+def text_keys(texts: Sequence[str]) -> np.ndarray:
+    """Return 128 bits of each normalised text, shape (len(texts), 2)."""
+    digests = b"".join(hashlib.blake2b(normalise(text).encode("utf-8", "replace"), digest_size=16).digest()
+                       for text in texts)  # fmt: skip
+    return np.frombuffer(digests, np.uint64).reshape(-1, 2)
 
 
 def _exact(texts: Sequence[str]) -> list[Duplicate]:
-    first: dict[bytes, int] = {}
+    first: dict[tuple[int, int], int] = {}
     found = []
-    for index, text in enumerate(texts):
-        key = hashlib.blake2b(normalise(text).encode(), digest_size=16).digest()
-        kept = first.setdefault(key, index)
+    for index, (low, high) in enumerate(text_keys(texts).tolist()):
+        kept = first.setdefault((low, high), index)
         if kept != index:
             found.append(Duplicate(index, kept, 1.0, True))
     return found
 
 
-def _candidates(order: list[int], sets: dict[int, np.ndarray]) -> set[tuple[int, int]]:
-    """Return the pairs (earlier, later) that share a band of their signatures."""
+def band_keys(sets: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (key, place in `sets`) of every band of every signature; equal keys propose a pair."""
     from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]
 
-    indices = [i for i in order if len(sets[i])]
-    if not indices:
-        return set()
-    flat = np.concatenate([sets[i] for i in indices])
-    offsets = np.concatenate([[0], np.cumsum([len(sets[i]) for i in indices])]).astype(np.uint64)
+    full = np.array([i for i, found in enumerate(sets) if len(found)], dtype=np.int64)
+    if not len(full):
+        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    flat = np.concatenate([sets[i] for i in full])
+    offsets = np.concatenate([[0], np.cumsum([len(sets[i]) for i in full])]).astype(np.uint64)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(flat, offsets, NUM_PERMUTATIONS, SEED)
-    signatures = np.array(matrix.to_rows(), dtype=np.uint32)
-    rows = NUM_PERMUTATIONS // BANDS
-    pairs: set[tuple[int, int]] = set()
-    for band in range(BANDS):
-        part = np.ascontiguousarray(signatures[:, band * rows : (band + 1) * rows])
-        buckets: dict[bytes, list[int]] = defaultdict(list)
-        for index, key in zip(indices, part.view(f"V{4 * rows}").ravel().tolist(), strict=True):
-            buckets[bytes(key)].append(index)
-        for members in buckets.values():
-            pairs.update(_pairs(members))
-    return pairs
+    signatures = np.array(matrix.to_rows(), dtype=np.uint64).reshape(len(full), BANDS, -1)
+    keys = np.broadcast_to(np.arange(BANDS, dtype=np.uint64), (len(full), BANDS)).copy()
+    for row in range(signatures.shape[2]):
+        keys = (keys ^ signatures[:, :, row]) * _ODD
+        keys ^= keys >> np.uint64(29)
+    return keys.ravel(), np.repeat(full, BANDS)
 
 
-def _pairs(members: list[int]) -> Iterable[tuple[int, int]]:
+def candidate_pairs(keys: np.ndarray, owners: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield (earlier, later) of owners of equal keys.
+
+    Args:
+        keys: Sorted.
+        owners: Sorted within equal keys.
+    """
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(keys) else np.zeros(0, np.int64)
+    sizes = np.diff(np.append(starts, len(keys)))
+    for start, size in zip(starts[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True):
+        yield from _pairs(owners[start : start + size].tolist())
+
+
+def _pairs(members: list[int]) -> Iterator[tuple[int, int]]:
     near = members[:MAX_BUCKET]
     for place, later in enumerate(near):
         for earlier in near[:place]:
@@ -120,21 +160,17 @@ def _pairs(members: list[int]) -> Iterable[tuple[int, int]]:
 
 
 def _verified(
-    pairs: set[tuple[int, int]], sets: dict[int, np.ndarray], threshold: float
-) -> list[tuple[int, int, float]]:
+    pairs: set[tuple[int, int]], sets: Mapping[int, np.ndarray], threshold: float
+) -> list[tuple[int, int]]:
     found = []
     for first, second in sorted(pairs):
-        small, large = sorted((len(sets[first]), len(sets[second])))
-        if small < threshold * large:  # the index cannot exceed the ratio of the sizes
-            continue
-        similarity = jaccard(sets[first], sets[second])
-        if similarity >= threshold:
-            found.append((first, second, similarity))
+        if similar(sets[first], sets[second], threshold) >= threshold:
+            found.append((first, second))
     return found
 
 
-def _clusters(pairs: list[tuple[int, int, float]], sets: dict[int, np.ndarray]) -> list[Duplicate]:
-    """Join pairs; every member but the first of a cluster is a duplicate of the first."""
+def join_pairs(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return (member, first of its cluster) of every member but the first of each cluster, sorted."""
     parent: dict[int, int] = {}
 
     def root(index: int) -> int:
@@ -143,14 +179,10 @@ def _clusters(pairs: list[tuple[int, int, float]], sets: dict[int, np.ndarray]) 
             index = parent[index]
         return index
 
-    for first, second, _ in pairs:
+    for first, second in pairs:
         a, b = root(first), root(second)
         parent[max(a, b)] = min(a, b)
-    return [
-        Duplicate(index, root(index), round(jaccard(sets[root(index)], sets[index]), 4), False)
-        for index in sorted(parent)
-        if root(index) != index
-    ]
+    return [(index, root(index)) for index in sorted(parent) if root(index) != index]
 
 
 def cluster_sizes(duplicates: Sequence[Duplicate]) -> dict[int, int]:
@@ -185,7 +217,8 @@ def planted_report(
     originals = {group: i for i, group in enumerate(groups) if group and not planted[i]}
     removed = {dup.index: dup.kept for dup in duplicates}
     copies = [(i, originals[groups[i]]) for i, copy in enumerate(planted) if copy and groups[i] in originals]
-    reach = [(i, o) for i, o in copies if jaccard(shingles(texts[i]), shingles(texts[o])) >= threshold]
+    sets = {i: shingles(texts[i]) for i in {place for pair in copies for place in pair}}
+    reach = [(i, o) for i, o in copies if jaccard(sets[i], sets[o]) >= threshold]
     found = sum(1 for i, o in reach if _head(i, removed) == _head(o, removed))
     known = [(i, k) for i, k in removed.items() if groups[i] and groups[k]]
     right = sum(1 for i, k in known if groups[i] == groups[k])

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from trivium.errors import DataError
-from trivium.store.files import read_parquet
 from trivium.store.run import Run
 
 
@@ -106,8 +105,23 @@ def _lookup(path: Path, stage: str, table: str, row_id: str) -> Node | None:
         raise DataError(
             f"trace {row_id}: got {len(distinct)} rows that start so; expected one, give more digits."
         )
-    row = read_parquet(path).slice(hits[0].as_py(), 1).to_pylist()[0]
+    row = _row(path, hits[0].as_py())
     return Node(row["id"], stage, table, row)
+
+
+def _row(path: Path, number: int) -> dict[str, Any]:
+    """Read one row, and of the file no more than the row group it is in."""
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path)
+    for group in range(file.metadata.num_row_groups):
+        size = file.metadata.row_group(group).num_rows
+        if number < size:
+            return file.read_row_group(group).slice(number, 1).to_pylist()[0]
+        number -= size
+    raise DataError(
+        f"{path}: got no row {number}; expected a whole table, run the stage that writes it again."
+    )
 
 
 def describe(node: Node, depth: int = 0) -> list[str]:

@@ -1,10 +1,23 @@
-"""Progress: a bar with rate and time left on a terminal, a plain line now and then elsewhere."""
+"""Progress: a bar with rate and time left on a terminal, a plain line now and then elsewhere.
+
+Beside what is shown, a stage that works leaves `scratch/progress.json`, so that another process
+(`trivium view`) can watch it.
+"""
 
 from __future__ import annotations
 
+import os
+import resource
 import sys
 import time
-from typing import Protocol, Self
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from trivium.store.files import write_json
+
+PROGRESS_FILE = "progress.json"
+WRITTEN_SECONDS = 1.0
+"""The file is written anew at most this often."""
 
 
 class Progress(Protocol):
@@ -118,8 +131,68 @@ class BarProgress:
         self.bar.stop()
 
 
-def make_progress(label: str, total: int, unit: str) -> Progress:
-    """Return a bar on a terminal and plain lines elsewhere."""
-    if sys.stderr.isatty():
-        return BarProgress(label, total, unit)
-    return PlainProgress(label, total, unit)
+class WrittenProgress:
+    """Shows another progress and writes where it stands to a folder, for whoever watches the run."""
+
+    def __init__(self, shown: Progress, folder: Path, label: str, total: int, unit: str) -> None:
+        """Remember what is counted; the file appears on enter."""
+        self.shown, self.path = shown, folder / PROGRESS_FILE
+        self.state: dict[str, Any] = {"label": label, "total": total, "unit": unit, "done": 0, "words": ""}
+        self.first: int | None = None
+        self.written = 0.0
+
+    def advance(self, n: int = 1) -> None:
+        """Count n more units.
+
+        What the first call counts was done before this start (a resumed stage), or is one unit among many;
+        the rate leaves it out.
+        """
+        self.shown.advance(n)
+        self.state["done"] += n
+        if self.first is None:
+            self.first = self.state["done"]
+        self._write()
+
+    def note(self, text: str) -> None:
+        """Show and keep the words."""
+        self.shown.note(text)
+        self.state["words"] = text
+
+    def _write(self, *, now: bool = False) -> None:
+        clock = time.time()
+        if now or clock - self.written >= WRITTEN_SECONDS:
+            self.written = clock
+            times = {"started": self.started, "updated": clock, "done_at_start": self.first or 0}
+            write_json(self.path, self.state | times | process_facts())
+
+    def __enter__(self) -> Self:
+        """Start showing and write the first state."""
+        self.started = time.time()
+        self.shown.__enter__()
+        self._write(now=True)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Write the last state and stop showing."""
+        self._write(now=True)
+        self.shown.__exit__(*exc)
+
+
+def process_facts() -> dict[str, int]:
+    """Return this process's id and the largest resident size so far of it and of its children, in MiB."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return {"pid": os.getpid(), "peak_memory_mib": max(usage.ru_maxrss for usage in usages) // 1024}
+
+
+def write_started(folder: Path, label: str) -> None:
+    """Leave word that this process has begun a piece of work of unknown length."""
+    now = time.time()
+    state = {"label": label, "total": 0, "unit": "", "done": 0, "words": ""}
+    times = {"started": now, "updated": now, "done_at_start": 0}
+    write_json(folder / PROGRESS_FILE, state | times | process_facts())
+
+
+def make_progress(label: str, total: int, unit: str, folder: Path | None = None) -> Progress:
+    """Return a bar on a terminal and plain lines elsewhere; with a folder it is written there too."""
+    shown = BarProgress(label, total, unit) if sys.stderr.isatty() else PlainProgress(label, total, unit)
+    return shown if folder is None else WrittenProgress(shown, folder, label, total, unit)

@@ -91,7 +91,7 @@ class StageDir:
 
     def progress(self, label: str, total: int, unit: str = "rows") -> Progress:
         """Return a progress bar as a context manager."""
-        return make_progress(label, total, unit)
+        return make_progress(label, total, unit, self.scratch)
 
     def write_drops(self) -> None:
         """Write what `drop` collected."""

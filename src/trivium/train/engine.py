@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 class Engine(Protocol):
     """What the loop asks of weights, gradients and optimizer."""
 
+    scratch: Path
+    """Folder of the checkpoints."""
+
     def resume(self, history: History) -> int:
         """Load the last checkpoint, in place; returns the number of steps done."""
         ...

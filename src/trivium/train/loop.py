@@ -179,7 +179,7 @@ def train_with(
     start = engine.resume(history)
     sizes = [objective.step_size(step) for step in range(objective.num_steps)]
     with (
-        _progress(label, sum(sizes), objective.unit, rank) as bar,
+        _progress(label, sum(sizes), objective.unit, rank, engine.scratch) as bar,
         _shown(log, start, label, config) as shown,
     ):
         bar.advance(sum(sizes[:start]))
@@ -239,5 +239,5 @@ def _stop_when_lost(history: History, step: int, config: LoopConfig) -> None:
         )
 
 
-def _progress(label: str, total: int, unit: str, rank: int) -> Progress:
-    return make_progress(label, total, unit) if rank == 0 else SilentProgress()
+def _progress(label: str, total: int, unit: str, rank: int, folder: Path) -> Progress:
+    return make_progress(label, total, unit, folder) if rank == 0 else SilentProgress()

@@ -124,7 +124,7 @@ def open_trackers(
         ConfigError: No such tracker.
         ResourceError: Its package is not installed.
     """
-    found: list[Tracker] = [JsonLines(file, start)]
+    found: list[Tracker] = []
     for name in names:
         if name == "tensorboard":
             found.append(TensorBoard(file.parent, label))
@@ -134,7 +134,7 @@ def open_trackers(
             found.append(MLflow(label, settings))
         else:
             raise ConfigError(f"loop.trackers: got {name!r}; expected one of {', '.join(NAMES)}.")
-    return found
+    return [JsonLines(file, start), *found]  # opened last, so that a wrong name leaves no open file
 
 
 def numbers_of(history: History, step: int, groups: Sequence[str]) -> dict[str, float]:

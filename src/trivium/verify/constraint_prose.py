@@ -160,7 +160,7 @@ PROSE_KINDS: dict[str, Kind] = {
     ),
     "ascii_only": _kind(
         "Use plain ASCII characters only.", lambda reply: reply.isascii() and bool(reply.strip()),
-        lambda text, params, rng: text.encode("ascii", "ignore").decode(), _add(" café"), 1,
+        lambda text, params, rng: text.encode("ascii", "ignore").decode(), _add(" caf\u00e9"), 1,
     ),
     "no_digits": _kind(
         "Use no digits.", lambda reply: not re.search(r"\d", reply),

@@ -14,10 +14,10 @@ from trivium.verify.constraint_kinds import FILLERS, Context, Kind, Params, appe
 Rewrite = Callable[[str, Params, random.Random], str]
 
 LANGUAGES = {
-    "es": ("Spanish", "La lluvia cae sobre la casa y los niños miran por la ventana."),
-    "fr": ("French", "La pluie tombe sur la maison et les enfants regardent par la fenêtre."),
-    "de": ("German", "Der Regen fällt auf das Haus und die Kinder sehen aus dem Fenster."),
-    "pt": ("Portuguese", "A chuva cai sobre a casa e as crianças olham pela janela."),
+    "es": ("Spanish", "La lluvia cae sobre la casa y los ni\u00f1os miran por la ventana."),
+    "fr": ("French", "La pluie tombe sur la maison et les enfants regardent par la fen\u00eatre."),
+    "de": ("German", "Der Regen f\u00e4llt auf das Haus und die Kinder sehen aus dem Fenster."),
+    "pt": ("Portuguese", "A chuva cai sobre a casa e as crian\u00e7as olham pela janela."),
     "it": ("Italian", "La pioggia cade sulla casa e i bambini guardano dalla finestra."),
 }
 """Code to name and one sentence of it, which is all that a rule can write in a language."""

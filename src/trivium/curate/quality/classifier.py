@@ -31,11 +31,22 @@ class QualityModel:
     """float32, shape (COLUMNS,)."""
     bias: float
     threshold: float
+    scale: float = 1.0
+    """Platt's calibration: the probability is that of scale * logit + shift."""
+    shift: float = 0.0
 
     def score(self, texts: Sequence[str]) -> np.ndarray:
         """Return the probability of `good` for each text, shape (len(texts),)."""
-        logits = featurise(texts).dot(self.weights.astype(np.float64)) + self.bias
-        return 1.0 / (1.0 + np.exp(-np.clip(logits, -30, 30)))
+        return sigmoid(self.scale * self.logits(texts) + self.shift)
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the uncalibrated log-odds of `good` for each text, shape (len(texts),)."""
+        return featurise(texts).dot(self.weights.astype(np.float64)) + self.bias
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + exp(-x))."""
+    return 1.0 / (1.0 + np.exp(-np.clip(logits, -30, 30)))
 
 
 def part_of(group: str) -> str:
@@ -65,8 +76,50 @@ def train(
     weights, bias = _fit(featurise([texts[i] for i in chosen]), labels[chosen])
     model = QualityModel(weights.astype(np.float32), bias, 0.5)
     held = [i for i, part in enumerate(parts) if part == "calibrate"]
-    scores = model.score([texts[i] for i in held])
-    return QualityModel(model.weights, bias, choose_threshold(scores, labels[held] > 0.5, min_precision))
+    logits = model.logits([texts[i] for i in held])
+    scale, shift = platt(logits, labels[held])
+    scores = sigmoid(scale * logits + shift)
+    threshold = choose_threshold(scores, labels[held] > 0.5, min_precision)
+    return QualityModel(model.weights, bias, threshold, scale, shift)
+
+
+def platt(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Return (scale, shift) under which the log-odds fit labels of 0 and 1.
+
+    Platt 1999: logistic regression on the score with targets drawn in from 0 and 1, so that separable labels
+    have a finite fit; Newton's method.
+    """
+    positives = float(labels.sum())
+    negatives = len(labels) - positives
+    if positives == 0 or negatives == 0:
+        return 1.0, 0.0
+    targets = np.where(labels > 0.5, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    rows = np.stack([logits, np.ones(len(logits))], axis=1)
+    fit = np.array([0.0, np.log((positives + 1) / (negatives + 1))])
+    loss = _log_loss(rows @ fit, targets)
+    for _ in range(100):
+        said = sigmoid(rows @ fit)
+        curve = (rows * (said * (1 - said))[:, None]).T @ rows + 1e-9 * np.eye(2)
+        step = np.linalg.solve(curve, rows.T @ (said - targets))
+        while (after := _log_loss(rows @ (fit - step), targets)) > loss and np.abs(step).max() > 1e-9:
+            step = step / 2
+        if loss - after < 1e-9 * len(logits):
+            break
+        fit, loss = fit - step, after
+    return float(fit[0]), float(fit[1])
+
+
+def _log_loss(logits: np.ndarray, targets: np.ndarray) -> float:
+    return float((np.logaddexp(0.0, logits) - targets * logits).sum())
+
+
+def expected_calibration_error(scores: np.ndarray, truth: np.ndarray, bins: int = 10) -> float:
+    """Return the mean gap between score and share of `good`, over bins of equal width by their size."""
+    places = np.minimum((scores * bins).astype(np.int64), bins - 1)
+    sizes = np.bincount(places, minlength=bins)
+    said = np.bincount(places, weights=scores, minlength=bins)
+    was = np.bincount(places, weights=truth.astype(np.float64), minlength=bins)
+    return float(np.abs(said - was).sum() / max(1, sizes.sum()))
 
 
 def _fit(features: Sparse, labels: np.ndarray) -> tuple[np.ndarray, float]:
@@ -114,6 +167,7 @@ def evaluate(model: QualityModel, texts: Sequence[str], good: Sequence[bool]) ->
         "recall_interval": [round(edge, 4) for edge in wilson(hits, max(1, int(truth.sum())))],
         "f1": round(2 * precision * recall / max(1e-12, precision + recall), 4),
         "auc": round(auc(scores, truth), 4),
+        "ece": round(expected_calibration_error(scores, truth), 4),
         "threshold": model.threshold,
     }
 

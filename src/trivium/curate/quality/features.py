@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from trivium.curate.ngrams import blocks, code_points, encode, row_hashes
 
 BITS = 16
 """Each of the two groups has 2^16 columns."""
@@ -39,40 +40,43 @@ class Sparse:
 
 def featurise(texts: Sequence[str]) -> Sparse:
     """Turn texts into rows; each group of a row has length one, counts enter as 1 + log(count)."""
-    rows = [_row(text[:MAX_CHARS].lower()) for text in texts]
-    sizes = [len(columns) for columns, _ in rows]
-    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    columns = np.concatenate([c for c, _ in rows]) if rows else np.zeros(0, np.int64)
-    values = np.concatenate([v for _, v in rows]) if rows else np.zeros(0)
-    return Sparse(starts, columns, values)
+    parts = [_block(block) for block in blocks([text[:MAX_CHARS] for text in texts])]
+    sizes = np.concatenate([np.zeros(0, np.int64), *(np.diff(part.starts) for part in parts)])
+    return Sparse(
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        np.concatenate([np.zeros(0, np.int64), *(part.columns for part in parts)]),
+        np.concatenate([np.zeros(0), *(part.values for part in parts)]),
+    )
 
 
-def _row(text: str) -> tuple[np.ndarray, np.ndarray]:
-    chars = _weigh(np.concatenate([_char_grams(text, n) for n in CHAR_GRAMS]))
-    words = _weigh(_word_grams(text))
-    columns = np.concatenate([chars[0], words[0] + (1 << BITS)])
-    return columns, np.concatenate([chars[1], words[1]])
-
-
-def _char_grams(text: str, n: int) -> np.ndarray:
-    codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
-    if len(codes) < n:
-        return np.zeros(0, np.int64)
-    mixed = np.full(len(codes) - n + 1, n, np.uint64)
-    for offset in range(n):
-        mixed = (mixed ^ codes[offset : len(codes) - n + 1 + offset]) * _MULTIPLIER
-    return (mixed >> np.uint64(64 - BITS)).astype(np.int64)
-
-
-def _word_grams(text: str) -> np.ndarray:
-    single = np.array([zlib.crc32(word.encode()) for word in text.split()], dtype=np.uint64)
-    pairs = (single[:-1] * _MULTIPLIER) ^ single[1:]
-    both = np.concatenate([single, pairs]) * _MULTIPLIER
-    return (both >> np.uint64(64 - BITS)).astype(np.int64)
-
-
-def _weigh(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    columns, counts = np.unique(hashes, return_counts=True)
+def _block(texts: Sequence[str]) -> Sparse:
+    keys = np.concatenate([*(_char_grams(texts, n) for n in CHAR_GRAMS), *_word_grams(texts)])
+    cells, counts = np.unique(keys, return_counts=True)
     values = 1.0 + np.log(counts)
-    norm = float(np.sqrt((values**2).sum()))
-    return columns, values / norm if norm else values
+    groups = cells >> BITS
+    lengths = np.sqrt(np.bincount(groups, weights=values**2, minlength=2 * len(texts)))
+    starts = np.searchsorted(cells, np.arange(len(texts) + 1) * COLUMNS)
+    return Sparse(starts, cells % COLUMNS, values / lengths[groups])
+
+
+def _char_grams(texts: Sequence[str], n: int) -> np.ndarray:
+    """Return row * COLUMNS + column of every run of n characters within a text."""
+    lowered = [text.lower() for text in texts]
+    codes = code_points("\0".join(lowered) + "\0" * n).astype(np.uint64)
+    ends = np.cumsum([len(text) + 1 for text in lowered]) - 1
+    starts = ends - [len(text) for text in lowered]
+    hashes = row_hashes(codes, n)[: ends[-1]]
+    rows = np.repeat(np.arange(len(texts)), np.diff(np.append(starts, ends[-1])))
+    inside = np.arange(len(rows)) + n <= ends[rows]
+    return _columns(hashes[inside]) + rows[inside] * COLUMNS
+
+
+def _word_grams(texts: Sequence[str]) -> list[np.ndarray]:
+    """Return row * COLUMNS + column of every word and of every pair of neighbours."""
+    encoded = encode(texts, edges=False)
+    found = [encoded.grams(n) for n in (1, 2)]
+    return [_columns(hashes) + (1 << BITS) + rows * COLUMNS for rows, hashes in found]
+
+
+def _columns(hashes: np.ndarray) -> np.ndarray:
+    return ((hashes * _MULTIPLIER) >> np.uint64(64 - BITS)).astype(np.int64)

@@ -6,6 +6,7 @@ import functools
 from typing import Any
 
 UNKNOWN = "und"
+SCRIPTS = ("a", "\u044f", "\u4e2d", "\u0627", "\u0905", "\u05d0", "\u0e01", "\u3042", "\uac00")
 MAX_CHARS = 600
 """Characters looked at; lid.176 needs no more."""
 
@@ -23,6 +24,16 @@ def detect(text: str) -> tuple[str, float]:
 def is_available() -> bool:
     """Say whether the package and its bundled model are here."""
     return _detector() is not None
+
+
+@functools.cache
+def labels() -> frozenset[str]:
+    """Return the codes of the languages that the model names for some text; empty without the package."""
+    detector = _detector()
+    if detector is None:
+        return frozenset()
+    # A prediction leaves out what is all but impossible, so several scripts are asked.
+    return frozenset(str(found["lang"]) for text in SCRIPTS for found in detector.detect(text, k=400))
 
 
 @functools.cache

@@ -89,8 +89,8 @@ def _values(attributes: dict[str, str], kind: str) -> tuple[object, ...] | None:
     numbers = [attributes.get(key, "0") for key in ("Id", "ParentId", "AcceptedAnswerId")]
     if not all(number.isdecimal() and len(number) < 18 for number in numbers):
         return None
-    score = attributes.get("Score", "0")
-    score = int(score) if score.lstrip("-").isdecimal() and len(score) < 10 else 0
+    written = attributes.get("Score", "0")
+    score = int(written) if written.lstrip("-").isdecimal() and len(written) < 10 else 0
     own, parent, accepted = map(int, numbers)
     texts = [attributes.get(key, "") for key in ("Title", "Body", "Tags", "ContentLicense")]
     return (own, parent if kind == ANSWER else 0, accepted, score, *texts)

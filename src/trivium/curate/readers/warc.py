@@ -163,17 +163,16 @@ def _inflated(data: bytes) -> bytes:
 
 def arc_rows(shard: FileShard, options: ReadOptions) -> Rows:
     """Yield a row for every page of an ARC file (version 1: one line of header, then the response)."""
-    records = 0
+    pages = 0
     for offset, header, data in _arc_records(shard.path):
-        records += 1
         if header is None:
             yield drop(shard.path, offset, "broken_archive", data[:80].decode(errors="replace"))
             return
         if not header[0].startswith(b"filedesc:"):
-            make = partial(_from_arc, shard.path, offset, header, data, options)
-            yield guarded(make, shard.path, offset)
-    if not records:
-        yield drop(shard.path, 0, "broken_archive", "no record in it")
+            pages += 1
+            yield guarded(partial(_from_arc, shard.path, offset, header, data, options), shard.path, offset)
+    if not pages:
+        yield drop(shard.path, 0, "broken_archive", "no page in it")
 
 
 def _arc_records(path: str) -> Iterator[tuple[int, tuple[bytes, ...] | None, bytes]]:

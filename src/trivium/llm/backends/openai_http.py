@@ -48,7 +48,6 @@ class OpenAIHTTP:
         self._api_key = api_key
         self._concurrency = concurrency
         self._session: Any = None
-        self._places: tuple[Any, Any] = (None, None)
 
     @property
     def identity(self) -> str:
@@ -69,10 +68,11 @@ class OpenAIHTTP:
         """
         import aiohttp
 
+        path = "/chat/completions" if request.messages else "/completions"
         body = json.dumps(self._body(request)).encode()
         try:
             session = self._open()
-            async with session.post(self._places[bool(request.messages)], data=body) as response:
+            async with session.post(self.base_url + path, data=body) as response:
                 text = (await response.read()).decode("utf-8", "replace")
                 return _read(response.status, response.headers, text)
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
@@ -94,13 +94,6 @@ class OpenAIHTTP:
             headers = {"Content-Type": "application/json"}
             if self._api_key:
                 headers["Authorization"] = f"Bearer {self._api_key}"
-            import yarl
-
-            # Parsed once: an address that is text is parsed anew by every call.
-            self._places = (
-                yarl.URL(f"{self.base_url}/completions"),
-                yarl.URL(f"{self.base_url}/chat/completions"),
-            )
             self._session = aiohttp.ClientSession(
                 headers=headers,
                 connector=aiohttp.TCPConnector(limit=0),

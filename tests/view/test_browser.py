@@ -1,0 +1,121 @@
+"""The pages in a real browser: Debian's chromium, driven by playwright (`pip install trivium[browser]`)."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from trivium.store import files
+from trivium.store.progress import PROGRESS_FILE
+from trivium.view.render import NAVIGATION
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra: browser)")
+CHROMIUM = shutil.which("chromium") or ""
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine (apt install chromium)")
+ADDRESSES = [place for place, _, _ in NAVIGATION] + [
+    "/data?table=01-curate/passages", "/row?table=01-curate/passages&n=119", "/trace?id=" + "a" * 20,
+    "/pivots?question=" + "e" * 20, "/evaluation?kind=all", "/review?queue=calls",
+]  # fmt: skip
+SECONDS = 60_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@contextlib.contextmanager
+def looking(browser, served, **screen):
+    """A page that is let in; fails at the end on anything the console complained of."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | screen)
+    context.set_default_timeout(SECONDS)
+    page, complaints = context.new_page(), []
+    page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(served.address)
+    yield page
+    assert complaints == []
+    context.close()
+
+
+def open_page(page, served, address: str) -> None:
+    page.goto(f"http://127.0.0.1:{served.port}{address}")
+    page.wait_for_load_state("networkidle")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_every_page_fits_its_screen_and_no_row_acts(browser, served, width, scheme):
+    screen = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    with looking(browser, served, **screen) as page:
+        for address in ADDRESSES:
+            open_page(page, served, address)
+            assert page.locator("h1").count() == 1, address
+            assert "owned" not in page.title(), address
+            wide = "document.documentElement.scrollWidth - window.innerWidth"
+            assert page.evaluate(wide) <= 0, address
+            marked = "document.querySelectorAll('main script:not([type]), [onerror], img').length"
+            assert page.evaluate(marked) == 0, address
+
+
+def test_everything_can_be_done_by_keyboard(browser, served):
+    with looking(browser, served) as page:
+        page.keyboard.press("?")
+        assert page.locator("dialog[open]").count() == 1
+        page.keyboard.press("Escape")
+        page.keyboard.press("g")
+        page.keyboard.press("d")
+        page.wait_for_url("**/data")
+        open_page(page, served, "/data?table=01-curate/passages")
+        page.keyboard.press("/")
+        page.keyboard.type("apples")
+        playwright.expect(page.locator(".count")).to_contain_text("59 of 120", timeout=SECONDS)
+        assert "q=apples" in page.url
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("]")
+        page.wait_for_url("**page=2**")
+        page.keyboard.press("j")
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/row**")
+        assert "apples" in page.locator("main").inner_text()
+
+
+def test_labels_are_given_by_keyboard(browser, served):
+    with looking(browser, served) as page:
+        open_page(page, served, "/review?queue=seeds")
+        for key, answer, count in (("1", "yes", 1), ("2", "no", 2), ("3", "unsure", 3)):
+            page.keyboard.press(key)
+            playwright.expect(page.locator("#desk")).to_contain_text(f"{count} labelled", timeout=SECONDS)
+            assert f"You said {answer}" in page.locator("#desk").inner_text()
+        page.keyboard.press("u")
+        playwright.expect(page.locator("#desk")).to_contain_text("2 labelled", timeout=SECONDS)
+    answers = [json.loads(line)["answer"] for line in (served.run / "labels.jsonl").read_text().splitlines()]
+    assert answers[-4:] == ["yes", "no", "unsure", ""]
+
+
+def test_a_run_that_goes_on_is_shown_as_it_goes(browser, served):
+    recipe = files.read_json(served.run / "recipe.json")
+    files.write_json(served.run / "recipe.json", recipe | {"stages": [*recipe["stages"], "dpo2"]})
+    folder = served.run / "14-dpo2"
+    files.write_json(folder / "started.json", {})
+    state = {"label": "train", "total": 800, "unit": "steps", "words": "", "done_at_start": 0, "started": 1.0,
+             "updated": 101.0, "pid": os.getpid(), "peak_memory_mib": 77}  # fmt: skip
+    files.write_json(folder / "scratch" / PROGRESS_FILE, state | {"done": 200})
+    with looking(browser, served) as page:
+        open_page(page, served, "/")
+        assert "train, 200 of 800 steps" in page.locator(".now").inner_text()
+        assert "10 of 11" in page.locator(".facts").first.inner_text()
+        page.evaluate("window.same = true")
+        files.write_json(folder / "scratch" / PROGRESS_FILE, state | {"done": 640})
+        playwright.expect(page.locator(".now")).to_contain_text("640 of 800", timeout=SECONDS)
+        assert page.evaluate("window.same") is True
+        files.write_json(folder / "stage.json", {"seconds": 5.0})
+        playwright.expect(page.locator(".now")).to_contain_text("All stages are done", timeout=SECONDS)
+    shutil.rmtree(folder)
+    files.write_json(served.run / "recipe.json", recipe)

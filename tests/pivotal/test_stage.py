@@ -13,7 +13,7 @@ from serving import serving
 from tiny import make_model, prompt
 
 from trivium.errors import ConfigError, DataError
-from trivium.models import chat
+from trivium.models import chat, sampling
 from trivium.models.load import load_model, load_tokenizer
 from trivium.pivotal import shards
 from trivium.pivotal.stage import PivotalConfig, run
@@ -164,7 +164,7 @@ def test_a_kill_within_a_shard_repeats_no_finished_call(
     done: tuple[StageDir, dict[str, Any]], sft: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rollouts are kept call by call: a resumed run draws only what the cut-off one had not."""
-    real, drawn = shards.sample, [0]
+    real, drawn = sampling.sample, [0]
 
     def counting(limit: int) -> Any:
         calls = [0]
@@ -179,10 +179,10 @@ def test_a_kill_within_a_shard_repeats_no_finished_call(
 
         return draw
 
-    monkeypatch.setattr(shards, "sample", counting(7))
+    monkeypatch.setattr(sampling, "sample", counting(7))
     with pytest.raises(KeyboardInterrupt):
         run(CONFIG, stage_at(tmp_path / "pivotal", sft))
-    monkeypatch.setattr(shards, "sample", counting(10**6))
+    monkeypatch.setattr(sampling, "sample", counting(10**6))
     again = stage_at(tmp_path / "pivotal", sft)
     found = run(CONFIG, again)
     again.write_drops()

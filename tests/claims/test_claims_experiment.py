@@ -17,7 +17,18 @@ from trivium.claims import experiment, fit
 from trivium.claims.measure import Outcome
 from trivium.claims.pairs import whole_only
 from trivium.claims.results import Finding
-from trivium.claims.settings import AFTER, SFT, TITLES, TRAINED, ExperimentConfig, settings_of
+from trivium.claims.settings import (
+    AFTER,
+    FITTED,
+    MERGED,
+    MERGES,
+    PIVOTAL,
+    SFT,
+    TITLES,
+    TRAINED,
+    ExperimentConfig,
+    settings_of,
+)
 from trivium.claims.world import open_world
 from trivium.cli import main
 from trivium.errors import ConfigError, DataError, ResourceError
@@ -29,7 +40,7 @@ from trivium.store.run import Run
 
 CONFIG = ExperimentConfig(
     questions=16, heldout=12, dev=4, seeds=2, samples=3, dev_samples=2, grid="small", replay=12,
-    untouched=4, traces=4, scan_rollouts=10, after=True,
+    untouched=4, traces=4, scan_rollouts=10, after=True, merged=True,
 )  # fmt: skip
 WRITTEN = ("table.json", "arms.json", "claims.md")
 
@@ -58,7 +69,7 @@ def test_every_arm_and_seed_answered_the_same_problems(done: tuple[Path, list[Fi
     asked = defaultdict(list)
     for row in from_table(Outcome, read_parquet(out / "outcomes.parquet")):
         asked[row.arm, row.seed].append(row.item_id)
-    assert set(asked) == {(SFT, 0), *((arm, seed) for arm in (*TRAINED, AFTER) for seed in range(2))}
+    assert set(asked) == {(SFT, 0), *((arm, seed) for arm in (*TRAINED, AFTER, *MERGES) for seed in range(2))}
     heldout = [q.id for q in from_table(Question, read_parquet(out / "problems" / "heldout.parquet"))]
     assert all(ids == heldout for ids in asked.values())
 
@@ -109,11 +120,25 @@ def test_pairs_come_from_their_own_seed_and_are_as_many(done: tuple[Path, list[F
 
 def test_the_arm_after_starts_from_the_fitted_model(done: tuple[Path, list[Finding]]) -> None:
     models = done[0] / "models"
-    assert {folder.name for folder in models.iterdir()} == {*TRAINED, AFTER, "fitted"}
+    assert {folder.name for folder in models.iterdir()} == {*TRAINED, AFTER, *MERGES, FITTED}
     hashes = {name: model_hash(models / name / "0" / "model") for name in (AFTER, "fitted", "rejection")}
     assert len(set(hashes.values())) == 3
     lines = [row for row in done[1] if "after rejection-sampled SFT" in row.statement]
     assert [row.metric for row in lines] == ["at T=1", "greedy"]
+
+
+def test_a_merged_arm_adds_what_its_parents_changed(
+    done: tuple[Path, list[Finding]], finished_run: Path
+) -> None:
+    chosen = json.loads((done[0] / "arms.json").read_text())["chosen"][MERGED]
+    start = fit.weights_of(Run.open(finished_run).finished()["sft"] / "model")
+    fitted, paired, merged = (
+        fit.weights_of(done[0] / "models" / arm / "1" / "model") for arm in (FITTED, PIVOTAL, MERGED)
+    )
+    for name, before in start.items():
+        change = fitted[name] + paired[name] - 2 * before
+        assert (merged[name] - before - chosen["scale"] * change).abs().max() < 1e-6
+    assert max(float((merged[name] - start[name]).abs().max()) for name in start) > 1e-5
 
 
 def test_a_setting_that_breaks_down_loses_and_says_why(

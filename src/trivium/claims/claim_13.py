@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trivium.claims.results import METRIC_TITLES, Finding, Matrix, difference, finding
-from trivium.claims.settings import AFTER, ENTROPY, PIVOTAL, RANDOM, REJECTION, SFT, TITLES, WHOLE
+from trivium.claims.settings import (
+    AFTER,
+    ENTROPY,
+    MERGED,
+    MERGED_WHOLE,
+    PIVOTAL,
+    RANDOM,
+    REJECTION,
+    SFT,
+    TITLES,
+    WHOLE,
+)
 
 NUMBER = 13
 TITLE = "Pivotal DPO lifts reasoning over SFT and over whole-reply DPO"
@@ -17,6 +28,12 @@ TOLERATED = -0.02
 """A task that the questions do not touch may lose two points before it counts as damaged."""
 
 RIVALS = (SFT, WHOLE, REJECTION, RANDOM, ENTROPY)
+MERGED_RIVALS = {
+    SFT: TITLES[SFT],
+    REJECTION: TITLES[REJECTION],
+    PIVOTAL: "pivotal DPO alone",
+    MERGED_WHOLE: "whole-reply DPO added to it",
+}
 
 
 def findings(
@@ -48,6 +65,20 @@ def findings(
                 seeds=seeds,
                 trained=True,
             )
+            for metric in ("sampled", "greedy")
+        ]
+    if MERGED in cells:
+        found += [
+            finding(
+                NUMBER,
+                f"pivotal DPO added to rejection-sampled SFT is above {name}",
+                METRIC_TITLES[metric],
+                difference(cells, MERGED, rival, metric),
+                n=n,
+                seeds=seeds,
+                trained=True,
+            )
+            for rival, name in MERGED_RIVALS.items()
             for metric in ("sampled", "greedy")
         ]
     found.append(

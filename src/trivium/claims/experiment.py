@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trivium.claims import claim_11, claim_12, claim_13
-from trivium.claims.fit import TUNING_SEED, Training, Trial, train_arm, train_first, try_setting
+from trivium.claims.fit import (
+    TUNING_SEED,
+    Training,
+    Trial,
+    merge_arm,
+    train_arm,
+    train_first,
+    try_merge,
+    try_setting,
+)
 from trivium.claims.gather import choose_problems, gather
 from trivium.claims.measure import CHUNK, Asked, Outcome, ask_problems, ask_untouched, untouched_shards
 from trivium.claims.page import CLAIMS, page
@@ -22,11 +31,12 @@ from trivium.claims.results import Finding, Matrix, arm_rows, matrices, untouche
 from trivium.claims.scan import SCANNED, choose_traces, scan
 from trivium.claims.settings import (
     AFTER,
+    MERGES,
     REJECTION,
     SFT,
     TRAINED,
     ExperimentConfig,
-    Setting,
+    setting_of,
     settings_of,
     untried,
 )
@@ -133,12 +143,18 @@ def compare(world: World, stage: StageDir) -> dict[str, Any]:
     numbers = range(config.seeds)
     counts = run_shards(stage, "arms", functools.partial(write_arms, world), numbers, label="pairs")["counts"]
     chosen = choose(world, stage, "tune", TRAINED)
-    if config.after:
-        first = [Training(_setting(chosen[REJECTION]), number) for number in numbers]
+    if config.after or config.merged:
+        first = [Training(setting_of(chosen[REJECTION]), number) for number in numbers]
         run_shards(stage, "first", functools.partial(train_first, world), first, label="right replies first")
+    if config.after:
         chosen |= choose(world, stage, "tune-after", (AFTER,))
-    trainings = [Training(_setting(chosen[arm]), number) for number in numbers for arm in chosen]
+    trainings = [Training(setting_of(chosen[arm]), number) for number in numbers for arm in chosen]
     trained = run_shards(stage, "train", functools.partial(train_arm, world), trainings, label="training")
+    if config.merged:
+        scales = choose(world, stage, "tune-merged", tuple(MERGES))
+        merges = [Training(setting_of(scales[arm]), number) for number in numbers for arm in scales]
+        run_shards(stage, "merge", functools.partial(merge_arm, world), merges, label="merged models")
+        chosen, trainings = chosen | scales, trainings + merges
     models = [(SFT, 0, world.sft), *((t.setting.arm, t.number, _model(world, t)) for t in trainings)]
     outcomes = from_table(Outcome, ask_all(world, stage, models))
     stage.write_table("trained", trained["trained"])
@@ -159,7 +175,8 @@ def choose(world: World, stage: StageDir, name: str, arms: Sequence[str]) -> dic
         return {arm: untried(arm, world.config) for arm in arms}
     settings = [setting for arm in arms for setting in settings_of(arm, world.config)]
     trials = [Trial(index, setting) for index, setting in enumerate(settings)]
-    tables = run_shards(stage, name, functools.partial(try_setting, world), trials, label="settings")
+    attempt = try_merge if set(arms) <= set(MERGES) else try_setting
+    tables = run_shards(stage, name, functools.partial(attempt, world), trials, label="settings")
     stage.write_table(name, tables["trials"])
     rows = tables["trials"].to_pylist()
     assert {row["seed"] for row in rows} == {TUNING_SEED}
@@ -235,10 +252,6 @@ def question_files(world: World) -> dict[str, str]:
         "files": ",".join(files.file_hash(Path(name)) for name in names),
         "asked": "|".join(asked),
     }
-
-
-def _setting(row: dict[str, Any]) -> Setting:
-    return Setting(**{name: row[name] for name in ("arm", "learning_rate", "beta", "hold", "epochs")})
 
 
 def _model(world: World, training: Training) -> Path:

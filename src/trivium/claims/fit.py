@@ -1,7 +1,7 @@
 """Training one arm with one setting: the stage dpo1 of the pipeline on the arm's own pairs and replies.
 
 The arm AFTER starts from a model that was fitted to the right replies among the pivotal arm's own rollouts,
-so it costs no rollout more than the others.
+so it costs no rollout more than the others. A merged arm is not trained: it adds up what two arms changed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trivium.claims.settings import AFTER, PIVOTAL, REJECTION, Setting
+from trivium.claims.settings import AFTER, FITTED, MERGES, PIVOTAL, REJECTION, Setting
 from trivium.claims.world import DEV, World
 from trivium.errors import ResourceError
 from trivium.store.run import SCRATCH, StageDir
@@ -23,9 +23,6 @@ from trivium.train.dpo_stage import DPOConfig
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-FITTED = "fitted"
-"""Folder of the models that AFTER starts from."""
 
 TUNING_SEED = 0
 """Settings are chosen on the rollouts of the first repetition and kept for all."""
@@ -48,14 +45,23 @@ class Training:
     """Of the seed."""
 
 
+def try_merge(world: World, trial: Trial) -> Mapping[str, pa.Table]:
+    """Merge at a scale and score the model on the development problems; it is thrown away."""
+    import pyarrow as pa
+
+    folder = world.out / "trials" / f"{trial.setting.arm}-{trial.index}"
+    found = merge(world, trial.setting, TUNING_SEED, folder)
+    scores = judge(world, trial.setting.arm, folder)
+    shutil.rmtree(folder)
+    return {"trials": pa.Table.from_pylist([{**found, **scores, "error": ""}])}
+
+
 def try_setting(world: World, trial: Trial) -> Mapping[str, pa.Table]:
     """Train with a setting and score it on the development problems; the model is thrown away.
 
     A setting under which training breaks down scores -1, with the error beside it.
     """
     import pyarrow as pa
-
-    from trivium.claims.measure import Asked, ask
 
     folder = world.out / "trials" / f"{trial.setting.arm}-{trial.index}"
     try:
@@ -66,8 +72,17 @@ def try_setting(world: World, trial: Trial) -> Mapping[str, pa.Table]:
         scores = {"dev_greedy": 0.0, "dev_sampled": 0.0, "score": -1.0, "error": str(error)}
         row = {**dataclasses.asdict(trial.setting), "seed": TUNING_SEED, **zeros, **scores}
         return {"trials": pa.Table.from_pylist([row])}
+    scores = judge(world, trial.setting.arm, folder)
+    shutil.rmtree(folder)
+    return {"trials": pa.Table.from_pylist([{**found, **scores, "error": ""}])}
+
+
+def judge(world: World, arm: str, folder: Path) -> dict[str, float]:
+    """Score the model in a stage's folder on the development problems."""
+    from trivium.claims.measure import Asked, ask
+
     asked = Asked(
-        arm=trial.setting.arm,
+        arm=arm,
         number=TUNING_SEED,
         model=folder / "model",
         split=DEV,
@@ -78,9 +93,7 @@ def try_setting(world: World, trial: Trial) -> Mapping[str, pa.Table]:
     rows = ask(world, asked)
     greedy = sum(row.greedy for row in rows) / len(rows)
     sampled = sum(row.right for row in rows) / (len(rows) * world.config.dev_samples)
-    shutil.rmtree(folder)
-    scores = {"dev_greedy": greedy, "dev_sampled": sampled, "score": (greedy + sampled) / 2, "error": ""}
-    return {"trials": pa.Table.from_pylist([{**found, **scores}])}
+    return {"dev_greedy": greedy, "dev_sampled": sampled, "score": (greedy + sampled) / 2}
 
 
 def train_arm(world: World, training: Training) -> Mapping[str, pa.Table]:
@@ -90,6 +103,49 @@ def train_arm(world: World, training: Training) -> Mapping[str, pa.Table]:
     folder = world.model_folder(training.setting.arm, training.number)
     found = fit(world, training.setting, training.number, folder)
     return {"trained": pa.Table.from_pylist([found])}
+
+
+def merge_arm(world: World, training: Training) -> Mapping[str, pa.Table]:
+    """Merge an arm's two parents of one seed and keep the model."""
+    import pyarrow as pa
+
+    folder = world.model_folder(training.setting.arm, training.number)
+    return {"trained": pa.Table.from_pylist([merge(world, training.setting, training.number, folder)])}
+
+
+def merge(world: World, setting: Setting, number: int, folder: Path) -> dict[str, Any]:
+    """Add a share of what two arms changed to SFT's weights.
+
+    Source: Ilharco et al. 2023, arXiv 2212.04089 (task arithmetic).
+
+    Args:
+        world: The run, with both parents trained from one budget of rollouts.
+        setting: The merged arm and its scale.
+        number: Of the seed.
+        folder: Receives `model`.
+    """
+    from safetensors.torch import load_file, save_file
+
+    fitted, paired = (world.model_folder(arm, number) / "model" for arm in MERGES[setting.arm])
+    start, other = weights_of(world.sft), weights_of(paired)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(fitted, folder / "model")
+    for part in sorted((folder / "model").glob("*.safetensors")):
+        merged = load_file(part)
+        for name, weight in merged.items():
+            before = start[name].float()
+            change = (weight.float() - before) + (other[name].float() - before)
+            merged[name] = (before + setting.scale * change).to(weight.dtype)
+        save_file(merged, part, {"format": "pt"})
+    nothing = {"pairs": 0, "pairs_left_out": 0, "steps": 0, "kl_conversations": 0.0, "train_seconds": 0.0}
+    return {**dataclasses.asdict(setting), "seed": number, **nothing}
+
+
+def weights_of(model: Path) -> dict[str, Any]:
+    """All weights of a folder, by name."""
+    from safetensors.torch import load_file
+
+    return {name: weight for part in model.glob("*.safetensors") for name, weight in load_file(part).items()}
 
 
 def train_first(world: World, training: Training) -> Mapping[str, pa.Table]:

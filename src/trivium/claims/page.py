@@ -7,7 +7,7 @@ from typing import Any
 
 from trivium.claims import claim_11, claim_12, claim_13
 from trivium.claims.results import METRIC_TITLES, Finding
-from trivium.claims.settings import AFTER, PIVOTAL, TITLES, ExperimentConfig, Setting, at_edge
+from trivium.claims.settings import AFTER, MERGES, PIVOTAL, TITLES, ExperimentConfig, at_edge, setting_of
 
 CLAIMS: dict[int, Any] = {claim.NUMBER: claim for claim in (claim_11, claim_12, claim_13)}
 """Number -> module of the claim."""
@@ -85,19 +85,19 @@ def choices_text(
     ]
     lines = []
     for arm, row in chosen.items():
-        own = [count for count in counts if count["arm"] == (PIVOTAL if arm == AFTER else arm)]
+        own = [count for count in counts if count["arm"] == data_of(arm)]
         mean = {
             k: sum(c[k] for c in own) / len(own) for k in ("tokens", "pairs", "questions", "right_replies")
         }
-        setting = Setting(**{key: row[key] for key in ("arm", "learning_rate", "beta", "hold", "epochs")})
+        setting = setting_of(row)
         edge = " (edge of the grid)" if at_edge(setting, config) else ""
         lines.append(
             [
                 TITLES[arm],
                 *(f"{value:,.0f}" for value in mean.values()),
-                f"{setting.learning_rate:g}{edge}",
+                f"{setting.scale:g} of both changes" if setting.scale else f"{setting.learning_rate:g}{edge}",
                 f"{setting.beta:g}" if setting.beta else "-",
-                f"{setting.epochs}",
+                f"{setting.epochs}" if setting.epochs else "-",
                 {"": "-", "right": "right replies", "kl": "KL"}[setting.hold],
                 "not tried"
                 if row["dev_greedy"] is None
@@ -105,6 +105,11 @@ def choices_text(
             ]
         )
     return _table([header, *lines])
+
+
+def data_of(arm: str) -> str:
+    """Return the arm whose pairs and rollouts an arm is made from."""
+    return PIVOTAL if arm == AFTER else MERGES[arm][1] if arm in MERGES else arm
 
 
 def page(

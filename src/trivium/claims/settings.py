@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from trivium.errors import ConfigError
@@ -14,9 +15,20 @@ PIVOTAL = "pivotal"
 RANDOM = "random"
 ENTROPY = "entropy"
 AFTER = "after"
+MERGED = "merged"
+MERGED_WHOLE = "merged-whole"
 
 TRAINED = (REJECTION, WHOLE, PIVOTAL, RANDOM, ENTROPY)
 """Arms that are trained from SFT; the order of the tables."""
+
+FITTED = "fitted"
+"""The models that AFTER starts from: right replies among the pivotal arm's own rollouts."""
+
+MERGES = {MERGED: (FITTED, PIVOTAL), MERGED_WHOLE: (REJECTION, WHOLE)}
+"""Arm -> the two whose changes of the weights are added; both made from one budget of rollouts."""
+
+SCALES = (0.5, 0.75, 1.0)
+"""Shares of both changes that a merged arm may take."""
 
 HOLDS = ("right", "kl")
 FEW, MANY = 2, 6
@@ -30,6 +42,8 @@ TITLES = {
     RANDOM: "random-token pairs",
     ENTROPY: "high-entropy-token pairs",
     AFTER: "rejection-sampled SFT, then pivotal DPO",
+    MERGED: "rejection-sampled SFT + pivotal DPO, weights added",
+    MERGED_WHOLE: "rejection-sampled SFT + whole-reply DPO, weights added",
 }
 
 
@@ -51,6 +65,8 @@ class ExperimentConfig:
     """Replies at T=1 to every development problem."""
     after: bool = False
     """One arm more: right replies first, then pivotal pairs, both from the pivotal arm's rollouts."""
+    merged: bool = False
+    """Two arms more: the changes of two trained arms added to SFT's weights; no training, no rollouts."""
     grid: Literal["full", "rates", "small", "given"] = "full"
     """Settings that each arm may choose from; rates: learning rates alone; small: one; given: it, untried."""
     base: Literal["pocket", "pretrained"] = "pocket"
@@ -87,6 +103,13 @@ class Setting:
     """What holds a policy that is trained on pairs: likelihood of right rollouts, or KL from the start."""
     epochs: int = FEW
     """Passes over the arm's pairs, or over its right replies where there are no pairs."""
+    scale: float = 0.0
+    """Share of both parents' changes that a merged arm takes; 0 for an arm that is trained."""
+
+
+def setting_of(row: Mapping[str, Any]) -> Setting:
+    """Return the setting that a row of a table holds, beside its scores."""
+    return Setting(**{field.name: row[field.name] for field in fields(Setting)})
 
 
 SLOWER = {"pocket": 1, "pretrained": 30}
@@ -97,6 +120,9 @@ right replies. One step at 1e-5 moved six pairs of SmolLM2-135M by 5 nats (docs/
 
 def settings_of(arm: str, config: ExperimentConfig) -> list[Setting]:
     """List what an arm may choose from."""
+    if arm in MERGES:
+        few = SCALES if config.grid not in ("small", "given") else SCALES[1:2]
+        return [Setting(arm=arm, learning_rate=0.0, epochs=0, scale=scale) for scale in few]
     return [
         replace(setting, learning_rate=float(f"{setting.learning_rate / SLOWER[config.base]:.1g}"))
         for setting in _settings(arm, config.grid)

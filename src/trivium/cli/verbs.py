@@ -360,6 +360,8 @@ class ClaimsVerb:
     tried on the development problems; given: the same one, untried."""
     after: tyro.conf.FlagCreatePairsOff[bool] = False
     """One arm more: rejection-sampled SFT first, then pivotal DPO, as the report orders its rounds."""
+    merged: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Two arms more: what rejection-sampled SFT and DPO (pivotal, whole replies) change, added up."""
     quick: tyro.conf.FlagCreatePairsOff[bool] = False
     """Tiny sizes, to see in a minute that it runs; decides nothing."""
     workers: Annotated[int, tyro.conf.arg(metavar="N")] = 2

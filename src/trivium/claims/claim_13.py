@@ -28,12 +28,26 @@ TOLERATED = -0.02
 """A task that the questions do not touch may lose two points before it counts as damaged."""
 
 RIVALS = (SFT, WHOLE, REJECTION, RANDOM, ENTROPY)
-MERGED_RIVALS = {
+ADDED = {
     SFT: TITLES[SFT],
     REJECTION: TITLES[REJECTION],
     PIVOTAL: "pivotal DPO alone",
     MERGED_WHOLE: "whole-reply DPO added to it",
 }
+
+COMPARED = (
+    *((PIVOTAL, rival, f"pivotal DPO is above {TITLES[rival]}") for rival in RIVALS),
+    (
+        AFTER,
+        REJECTION,
+        "pivotal DPO after rejection-sampled SFT is above rejection-sampled SFT alone",
+    ),
+    *(
+        (MERGED, rival, f"pivotal DPO added to rejection-sampled SFT is above {name}")
+        for rival, name in ADDED.items()
+    ),
+)
+"""Arm, rival, statement; left out where the experiment has no such arm."""
 
 
 def findings(
@@ -41,58 +55,29 @@ def findings(
 ) -> list[Finding]:
     """Compare the pivotal arm with every other one, and look at what it costs."""
     seeds, n = cells[PIVOTAL]["greedy"].shape
+    compared = [
+        *(line + (metric,) for line in COMPARED for metric in ("sampled", "greedy")),
+        (
+            PIVOTAL,
+            SFT,
+            "pivotal DPO does not only sharpen: it solves more problems in several tries than SFT",
+            "pass",
+        ),
+    ]
     found = [
         finding(
             NUMBER,
-            f"pivotal DPO is above {TITLES[rival]}",
+            statement,
             METRIC_TITLES[metric],
-            difference(cells, PIVOTAL, rival, metric),
+            difference(cells, arm, rival, metric),
             n=n,
             seeds=seeds,
             trained=True,
         )
-        for rival in RIVALS
-        for metric in ("sampled", "greedy")
+        for arm, rival, statement, metric in compared
+        if arm in cells
     ]
-    if AFTER in cells:
-        found += [
-            finding(
-                NUMBER,
-                "pivotal DPO after rejection-sampled SFT is above rejection-sampled SFT alone",
-                METRIC_TITLES[metric],
-                difference(cells, AFTER, REJECTION, metric),
-                n=n,
-                seeds=seeds,
-                trained=True,
-            )
-            for metric in ("sampled", "greedy")
-        ]
-    if MERGED in cells:
-        found += [
-            finding(
-                NUMBER,
-                f"pivotal DPO added to rejection-sampled SFT is above {name}",
-                METRIC_TITLES[metric],
-                difference(cells, MERGED, rival, metric),
-                n=n,
-                seeds=seeds,
-                trained=True,
-            )
-            for rival, name in MERGED_RIVALS.items()
-            for metric in ("sampled", "greedy")
-        ]
-    found.append(
-        finding(
-            NUMBER,
-            "pivotal DPO does not only sharpen: it solves more problems in several tries than SFT",
-            METRIC_TITLES["pass"],
-            difference(cells, PIVOTAL, SFT, "pass"),
-            n=n,
-            seeds=seeds,
-            trained=True,
-        )
-    )
-    found += [
+    return found + [
         finding(
             NUMBER,
             f"pivotal DPO costs less than two points of {task.replace('_', ' ')}",
@@ -105,4 +90,3 @@ def findings(
         )
         for task, values in untouched.get(PIVOTAL, {}).items()
     ]
-    return found

@@ -77,7 +77,7 @@ def try_setting(world: World, trial: Trial) -> Mapping[str, pa.Table]:
     return {"trials": pa.Table.from_pylist([{**found, **scores, "error": ""}])}
 
 
-def judge(world: World, arm: str, folder: Path) -> dict[str, float]:
+def judge(world: World, arm: str, folder: Path) -> dict[str, Any]:
     """Score the model in a stage's folder on the development problems."""
     from trivium.claims.measure import Asked, ask
 

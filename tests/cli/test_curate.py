@@ -57,7 +57,9 @@ def test_text_of_documents_is_escaped():
         "text": "<script>x</script>",
     }
     page = dict.fromkeys(("kept", "chars", "num_drops", "num_passages", "num_seeds"), 1)
-    page |= dict.fromkeys(("formats", "folders", "languages", "licences", "reasons", "drops"), [])
+    page |= dict.fromkeys(
+        ("formats", "folders", "languages", "licences", "reasons", "drops", "masked", "clusters"), []
+    )
     text = render({**page, "seeds": [seed]})
     assert "<script>x" not in text and "&lt;script&gt;x" in text
 

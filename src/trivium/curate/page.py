@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from trivium.curate.clusters import clusters
 from trivium.curate.passages import SEED_TAG
 from trivium.curate.readers.sources import kind_ending
 from trivium.store.files import read_json, read_parquet, write_text
@@ -28,9 +29,11 @@ def gather(stage: Path) -> dict[str, Any]:
     documents = read_parquet(stage / "documents.parquet")
     passages = read_parquet(stage / "passages.parquet")
     dropped = stage / "dropped" / "drops.parquet"
+    duplicates = read_parquet(stage / "duplicates.parquet").to_pylist()
     drops = read_parquet(dropped).to_pylist() if dropped.exists() else []
     sources = [str(source) for source in documents.column("source").to_pylist()]
     sizes = [len(text) for text in documents.column("text").to_pylist()]
+    metrics = read_json(stage / "metrics.json")
     seeds = [p for p in passages.to_pylist() if SEED_TAG in p["tags"]]
     seeds.sort(key=lambda p: (-p["quality"] * (p["reasoning"] + p["factual"]), p["id"]))
     return {
@@ -46,9 +49,14 @@ def gather(stage: Path) -> dict[str, Any]:
         ).most_common(),
         "licences": Counter(documents.column("licence").to_pylist()).most_common(),
         "reasons": Counter((d["step"], d["reason"]) for d in drops).most_common(),
+        "num_duplicates": len(duplicates),
+        "clusters": clusters(
+            duplicates, dict(zip(*(documents[n].to_pylist() for n in ("id", "text")), strict=True))
+        ),
+        "masked": [(k, name, n) for k, found in metrics["masked"].items() for name, n in found.items()],
         "drops": _some_of_each(drops),
         "seeds": [{**p, "text": p["text"][:SHOWN_CHARS]} for p in seeds[:MAX_SEEDS]],
-        "metrics": read_json(stage / "metrics.json"),
+        "repeats": metrics["dedup"].get("repeats"),
     }
 
 

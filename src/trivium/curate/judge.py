@@ -19,6 +19,8 @@ MIN_LANGUAGE_CHARS = 200
 ENGLISH = "en"
 FORMULA = re.compile(r"\$\$.{1,4000}?\$\$|\$[^$\n]{1,400}\$|`[^`\n]{1,400}`", re.DOTALL)
 """Formulas and code within prose: C4 takes their braces for a page of source code."""
+MARKS = re.compile(r"(?<=\])\([^()\s]*\)|^-{3,}$|[*_|`>~\[\]]", re.MULTILINE)
+"""Signs and addresses of Markdown: each would count as a word without a letter."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,5 +84,5 @@ def judge_published(text: str, limits: HeuristicLimits, english: bool) -> str | 
     Only prose is judged, and C4's choice of lines decides nothing but the verdict: the page is kept whole,
     with its headings, formulas, code and tables.
     """
-    prose = FORMULA.sub("", prose_of(text))
-    return judge_prose(text, limits, ("bad_characters",)) or judge_page(prose, english).reason
+    prose = MARKS.sub("", FORMULA.sub("", prose_of(text)))
+    return judge_prose(text, limits, ("bad_characters",)) or judge_page(prose, english, signs=False).reason

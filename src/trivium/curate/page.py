@@ -9,6 +9,7 @@ from typing import Any
 from trivium.curate.clusters import clusters
 from trivium.curate.passages import SEED_TAG
 from trivium.curate.readers.sources import kind_ending
+from trivium.curate.seeds import folder_topics
 from trivium.store.files import read_json, read_parquet, write_text
 
 TEMPLATE = Path(__file__).parent / "templates" / "curated.html"
@@ -35,7 +36,7 @@ def gather(stage: Path) -> dict[str, Any]:
     sizes = [len(text) for text in documents.column("text").to_pylist()]
     metrics = read_json(stage / "metrics.json")
     seeds = [p for p in passages.to_pylist() if SEED_TAG in p["tags"]]
-    seeds.sort(key=lambda p: (-p["quality"] * (p["reasoning"] + p["factual"]), p["id"]))
+    origin = dict(zip(documents.column("id").to_pylist(), sources, strict=True))
     return {
         "kept": len(sources),
         "chars": sum(sizes),
@@ -55,7 +56,8 @@ def gather(stage: Path) -> dict[str, Any]:
         ),
         "masked": [(k, name, n) for k, found in metrics["masked"].items() for name, n in found.items()],
         "drops": _some_of_each(drops),
-        "seeds": [{**p, "text": p["text"][:SHOWN_CHARS]} for p in seeds[:MAX_SEEDS]],
+        "seeds": _some_seeds(seeds, origin),
+        "no_seeds": list(metrics.get("no_seeds", {}).items()),
         "repeats": metrics["dedup"].get("repeats"),
     }
 
@@ -89,6 +91,22 @@ def _counted(kept: list[str], lost: list[str]) -> list[tuple[str, int, int]]:
     first, second = Counter(kept), Counter(lost)
     names = sorted({*first, *second}, key=lambda name: (-first[name] - second[name], name))
     return [(name, first[name], second[name]) for name in names[:100]]
+
+
+def _some_seeds(seeds: list[dict[str, Any]], origin: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the best seeds of each kind and folder in turn, with the source of each."""
+    topics = folder_topics(origin)
+    seeds = sorted(seeds, key=lambda p: (-p["quality"] * (p["reasoning"] + p["factual"]), p["id"]))
+    ranks: Counter[tuple[str, str]] = Counter()
+    turns = []
+    for place, seed in enumerate(seeds):
+        topic = (seed["kind"], topics[seed["document_id"]])
+        turns.append((ranks[topic], place))
+        ranks[topic] += 1
+    shown = [seeds[place] for _, place in sorted(turns)[:MAX_SEEDS]]
+    return [
+        {**seed, "text": seed["text"][:SHOWN_CHARS], "source": origin[seed["document_id"]]} for seed in shown
+    ]
 
 
 def _some_of_each(drops: list[dict[str, Any]]) -> list[dict[str, Any]]:

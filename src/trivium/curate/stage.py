@@ -77,6 +77,11 @@ class CurateConfig:
     """Seeds for synthesis, in equal numbers of each kind."""
     max_seed_chars: int = 1_600
     """Longer passages (whole functions, long paragraphs) are no seeds: a small teacher loses the thread."""
+    readable_seeds: bool = True
+    """Only prose that reads well by itself becomes a seed: whole sentences, no furniture, no leftover markup.
+    `no_seeds` of the metrics says what kept how many out."""
+    balance_folders: bool = False
+    """Within a kind, the folders that the sources lie in take turns at giving seeds."""
     shard_documents: int = 400
     """Documents or pages a shard."""
 

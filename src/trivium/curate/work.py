@@ -36,11 +36,11 @@ class ReadPlan:
 
 @dataclass(frozen=True, slots=True)
 class ReadShard:
-    """Library files, one of the tables without files (`topics`, `builtins`, `facts`), or a user's file."""
+    """Library files, one of the tables without files (`topics`, `builtins`, `facts`), or a user's files."""
 
     modules: tuple[str, ...] = ()
     table: str = ""
-    file: FileShard | None = None
+    files: tuple[FileShard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,12 @@ def read(plan: ReadPlan, shard: ReadShard) -> dict[str, pa.Table]:
     documents: list[Document] = []
     prose: list[Document] = []
     drops: list[Drop] = []
-    if shard.file is not None:
-        documents, drops = read_shard(shard.file, plan.options)
-    elif shard.table:
+    if shard.table:
         documents = _read_table(shard.table, plan)
+    for file in shard.files:
+        found, lost = read_shard(file, plan.options)
+        documents += found
+        drops += lost
     for name in shard.modules:
         source = parse_source(PREFIX + name, (library_folder() / name).read_bytes())
         if isinstance(source, str):

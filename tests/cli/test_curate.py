@@ -63,7 +63,18 @@ def test_text_of_documents_is_escaped():
     }
     page = dict.fromkeys(("kept", "chars", "num_drops", "num_passages", "num_seeds"), 1)
     page |= dict.fromkeys(
-        ("formats", "folders", "languages", "licences", "reasons", "drops", "masked", "clusters", "no_seeds"),
+        (
+            "formats",
+            "folders",
+            "languages",
+            "licences",
+            "reasons",
+            "drops",
+            "masked",
+            "clusters",
+            "no_seeds",
+            "topics",
+        ),
         [],
     )
     text = render({**page, "seeds": [seed]})

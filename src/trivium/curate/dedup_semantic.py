@@ -91,7 +91,7 @@ def count_words(read: Callable[[Any], Sequence[str]], job: tuple[int, Any]) -> d
     import pyarrow as pa
 
     texts = read(job[1])
-    _, hashes, _ = _words(texts)
+    _, hashes, _ = word_counts(texts)
     names, counts = np.unique(hashes, return_counts=True)
     return {
         "sizes": pa.table({"documents": [len(texts)]}),
@@ -99,7 +99,7 @@ def count_words(read: Callable[[Any], Sequence[str]], job: tuple[int, Any]) -> d
     }
 
 
-def _words(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def word_counts(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (document, hash, count) of the different word beginnings of each text, sorted."""
     encoded = encode(texts, PREFIX, edges=False)
     rows = np.repeat(np.arange(len(texts)), np.diff(encoded.starts))
@@ -129,7 +129,7 @@ def write_vectors(
 
     number, shard = job
     texts = read(shard)
-    rows, hashes, counts = _words(texts)
+    rows, hashes, counts = word_counts(texts)
     places = find(load(folder, 0, "hashes"), hashes)
     rows, hashes, counts, places = (part[places >= 0] for part in (rows, hashes, counts, places))
     weights = (1 + np.log(counts)) * load(folder, 0, "idf")[places]

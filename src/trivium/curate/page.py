@@ -44,6 +44,7 @@ def gather(stage: Path) -> dict[str, Any]:
         "num_passages": passages.num_rows,
         "num_seeds": len(seeds),
         "formats": _by_format(sources, sizes, drops),
+        "topics": _counted(*_first_folders(sources, [d["source"] for d in drops])),
         "folders": _counted([_folder(source) for source in sources], [_folder(d["source"]) for d in drops]),
         "languages": Counter(
             name or "not judged" for name in documents.column("language").to_pylist()
@@ -57,6 +58,7 @@ def gather(stage: Path) -> dict[str, Any]:
         "masked": [(k, name, n) for k, found in metrics["masked"].items() for name, n in found.items()],
         "drops": _some_of_each(drops),
         "seeds": _some_seeds(seeds, origin),
+        "classifier": metrics["classifier"].get("skipped", ""),
         "no_seeds": list(metrics.get("no_seeds", {}).items()),
         "repeats": metrics["dedup"].get("repeats"),
     }
@@ -84,6 +86,12 @@ def _by_format(
 
 def _folder(source: str) -> str:
     return str(PurePosixPath(source).parent)
+
+
+def _first_folders(kept: list[str], lost: list[str]) -> tuple[list[str], list[str]]:
+    """Return for each source its first folder below what all share."""
+    topics = folder_topics({source: source for source in (*kept, *lost)})
+    return [topics[source] for source in kept], [topics[source] for source in lost]
 
 
 def _counted(kept: list[str], lost: list[str]) -> list[tuple[str, int, int]]:

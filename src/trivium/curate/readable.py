@@ -15,6 +15,7 @@ from trivium.records import Passage
 MIN_WORDS, MIN_SENTENCES = 40, 2
 MAX_FORMULA_FRAC = 0.4
 MAX_CODE_FRAC = 0.6
+MAX_TABLE_FRAC = 0.4
 MAX_BROKEN_FRAC = 0.25
 WORDS_A_LINK = 25
 MAX_REFERENCES = 2
@@ -32,11 +33,12 @@ LEADS = re.compile(
     r"consequently|otherwise|instead|nevertheless|yet|because|which|whose|where|here|there|this|these|that|"
     r"those|they|them|it|its|he|she|his|her|their|such|both|again|finally|next|second|secondly|third|edit|"
     r"update|source|note that|for (?:example|instance)|in (?:this|that|contrast|addition|other words)|"
-    r"on the other hand|as (?:a result|mentioned|we saw)|the (?:latter|former|same|above|following))\b",
+    r"on the other hand|as (?:a result|mentioned|we saw)|"
+    r"the (?:latter|former|same|above|following|first|second|third|next|last|final|other|rest))\b",
     re.IGNORECASE,
 )
 """A passage from the middle of a text that begins so leans on what stood before."""
-ITEM = re.compile(r"(?:\(?(?:[2-9]|\d\d+|[b-z]|i{2,3}|iv|v)[.)]|[-*+\u2022>|]) ?", re.IGNORECASE)
+ITEM = re.compile(r"(?:\(?(?:\d+|[a-z]|i{2,3}|iv|v)[.)]|[-*+\u2022>|]) ", re.IGNORECASE)
 FURNITURE = re.compile(
     r"\b(?:cookies?|newsletter|subscrib\w+|sign (?:up|in)|log ?in|all rights reserved|copyright|"
     r"privacy policy|terms of (?:use|service)|click (?:here|on)|read more|share (?:this|on)|follow us|"
@@ -100,6 +102,10 @@ def _mostly_code(text: str, prose: str, first: bool) -> bool:
     return fenced + lines > MAX_CODE_FRAC * len(text)
 
 
+def _mostly_tables(text: str, prose: str, first: bool) -> bool:
+    return sum(len(line) for line in text.split("\n") if line.startswith("|")) > MAX_TABLE_FRAC * len(text)
+
+
 def _broken(text: str, prose: str, first: bool) -> bool:
     parts = [part.strip("\n") for part in PARAGRAPHS.split(prose) if part.strip()]
     bad = sum(not ENDS.search(part.rstrip(":;, ")) and not STANDS.match(part) and part[-1] not in ":;,"
@@ -113,6 +119,7 @@ RULES: dict[str, Rule] = {
     "ends_within": _ends_within,
     "mostly_formulas": _mostly_formulas,
     "mostly_code": _mostly_code,
+    "mostly_tables": _mostly_tables,
     "broken_lines": _broken,
     "furniture": lambda text, prose, first: bool(FURNITURE.search(prose) or NAVIGATION.match(text)),
     "markup": lambda text, prose, first: bool(

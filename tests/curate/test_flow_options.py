@@ -15,7 +15,7 @@ from trivium.curate.stage import CurateConfig, run
 from trivium.errors import ConfigError
 from trivium.records import Document
 from trivium.store.files import write_json
-from trivium.store.run import StageDir
+from trivium.store.run import StageDir, hash_outputs
 
 SENTENCE = re.compile(r"[A-Z][a-z][\w ,'-]{40,200}\.(?= )")
 SYNONYMS = {
@@ -46,13 +46,15 @@ def rephrased(text: str) -> str:
     return " ".join(sentences)
 
 
-def curated(folder: Path, rows: list[Any], **options: Any) -> tuple[StageDir, dict[str, Any], list[Document]]:
+def curated(
+    folder: Path, rows: list[Any], workers: int = 1, name: str = "01-curate", **options: Any
+) -> tuple[StageDir, dict[str, Any], list[Document]]:
     """Curate JSON lines and return the stage, its metrics and the kept documents."""
     source = folder / "in"
     source.mkdir(parents=True, exist_ok=True)
     rows = [row if isinstance(row, dict) else {"text": row} for row in rows]
     (source / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    stage = StageDir(name="curate", path=folder / "01-curate", seed=3, workers=1)
+    stage = StageDir(name="curate", path=folder / name, seed=3, workers=workers)
     config = CurateConfig(installation=False, paths=(str(source),), shard_documents=7, **options)
     metrics = run(config, stage)
     stage.write_drops()
@@ -89,6 +91,23 @@ def test_rephrasings_go_only_when_asked_for(tmp_path):
     texts_by_id = {d.id: d.text for d in kept}
     assert [texts_by_id[row["kept_id"]] for row in rows] == [texts[3], texts[9]]
     assert {row["method"] for row in rows} == {"semantic"} and min(row["similarity"] for row in rows) >= 0.65
+
+
+def test_workers_change_no_byte(tmp_path):
+    texts = pages(24)
+    rows = [
+        *texts,
+        rephrased(texts[3]),
+        texts[4],
+        texts[5] + "\n\n" + texts[6],
+        "Mail ann@example.org. " + texts[7],
+    ]
+    options = {"semantic_threshold": 0.65, "cut_repeats": 30, "balance_folders": True}
+    hashes = {
+        workers: hash_outputs(curated(tmp_path, rows, workers, f"{workers}-curate", **options)[0].path)
+        for workers in (1, 2)
+    }
+    assert hashes[1] == hashes[2]
 
 
 def test_words_that_stood_before_are_cut_when_asked_for(tmp_path):

@@ -60,8 +60,8 @@ class CurateConfig:
     """Jaccard index of word 5-grams from which two documents are near-duplicates."""
     semantic_threshold: float = 0.0
     """Cosine from which two pages or books say the same, of which one is kept; 0 does not look. See
-    `dedup_semantic` for the vectors; at 0.8 the closest rephrasings go, at 0.65 more of them, and so do sections
-    of books that treat one subject in parallel."""
+    `dedup_semantic` for the vectors; at 0.8 the closest rephrasings go, at 0.65 more of them, and so do
+    sections of books that treat one subject in parallel."""
     cut_repeats: int = 0
     """Runs of at least so many words that stood before are cut from pages and books; 0 cuts none. Lee et al.
     2022: 50 tokens."""

@@ -126,6 +126,7 @@ def passage(text: str, start: int = 9, kind: str = "web") -> Passage:
         ("broken_lines", WELL.replace("\n\n", "\n\nHome\n\nNews\n\n", 2), WELL),
         ("furniture", WELL + " Subscribe to our newsletter.", WELL + " Publishers print letters."),
         ("markup", WELL + " See :numref:`fig`.", WELL + " See: figure `fig`."),
+        ("markup", WELL + " By , it is so.", WELL + " By that, it is so ... or not."),
         ("markup", WELL + " Now \\foo holds.", WELL + " Now $\\foo$ holds."),
         (
             "links",

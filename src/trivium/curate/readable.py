@@ -51,10 +51,11 @@ NAVIGATION = re.compile(r"\A(?:[-*+] [^\n]{1,30}\n){2}")
 """A trail of links such as Home, Posts, Title."""
 MARKUP = re.compile(
     r":[a-z_:]{2,30}:`|^:\w+:|%%tab|!![a-z{^]|</?[a-z]{1,10}(?: [^<>\n]{0,200})?/?>|&[a-z]{2,8};|\{\{|\}\}|"
-    r"\[(?:edit|\d{1,3})\]|\[\[|\]\]|[(\[]\*\*|\*\*[)\]]",
+    r"\[(?:edit|\d{1,3})\]|\[\[|\]\]|[(\[]\*\*|\*\*[)\]]|\w [,.](?=\s)",
     re.MULTILINE,
 )
-"""Roles and directives of documentation tools, macros, tags, entities and templates that nobody resolved."""
+"""Roles and directives of documentation tools, macros, tags, entities and templates that nobody resolved, and
+the gap before a comma where a reference was."""
 ATTRIBUTES = re.compile(r"^```\{|^#@", re.MULTILINE)
 """Code blocks that carry settings of the tool that ran them."""
 COMMAND = re.compile(r"\\[A-Za-z]{2,}")

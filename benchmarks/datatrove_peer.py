@@ -1,6 +1,6 @@
 """datatrove's side of `curate_vs_datatrove.py`, started by it with the peer's Python; prints one JSON line.
 
-    PEER_PYTHON benchmarks/datatrove_peer.py {pages,texts,minhash} INPUT.jsonl FOLDER LID_MODEL
+    PEER_PYTHON benchmarks/datatrove_peer.py {warc,pages,texts,minhash} INPUT FOLDER LID_MODEL
 
 Only CPU time inside the pipelines counts; imports, models and word lists are loaded before.
 """
@@ -30,7 +30,7 @@ from datatrove.pipeline.filters import (
     GopherRepetitionFilter,
     LanguageFilter,
 )
-from datatrove.pipeline.readers import JsonlReader
+from datatrove.pipeline.readers import JsonlReader, WarcReader
 from datatrove.pipeline.writers import JsonlWriter
 from datatrove.utils.logging import logger
 
@@ -39,7 +39,7 @@ def main() -> None:
     """Run one part."""
     part, source, folder, model = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
     logger.remove()
-    run = {"pages": pages, "texts": texts, "minhash": minhash}[part]
+    run = {"warc": warc, "pages": pages, "texts": texts, "minhash": minhash}[part]
     print(json.dumps(run(source, folder, model)))
 
 
@@ -67,6 +67,19 @@ def texts(source: Path, folder: Path, model: str) -> dict[str, Any]:
 def pages(source: Path, folder: Path, model: str) -> dict[str, Any]:
     """Extraction, language and heuristics on pages."""
     return filtered(documents(source), [Trafilatura(favour_precision=True, timeout=10), *heuristics(model)])
+
+
+def warc(source: Path, folder: Path, model: str) -> dict[str, Any]:
+    """An archive: records, extraction, language and heuristics."""
+    steps = [Trafilatura(favour_precision=True, timeout=10), *heuristics(model)]
+    reader = WarcReader(str(source.parent), glob_pattern=source.name)
+    filtered([Document(text=next(reader.run()).text, id="warm")], steps)
+    started = cpu()
+    kept: Any = reader.run()
+    for step in steps:
+        kept = step.run(kept)
+    urls = [doc.metadata["url"] for doc in kept]
+    return {"cpu_seconds": cpu() - started, "kept": urls}
 
 
 def filtered(docs: list[Document], steps: list[Any]) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def recipe() -> Recipe:
         seed=0,
         workers=2,
         stages=tuple(stage.name for stage in STAGES if stage.name != "export"),
-        curate=CurateConfig(max_books_bytes=500_000),
+        # Reference entries are fragments by nature: too few of them read well by themselves.
+        curate=CurateConfig(max_books_bytes=500_000, readable_seeds=False),
         items=ItemsConfig(facts_unknown=200),
         synthesize=SynthesizeConfig(
             problems=ProblemsConfig(

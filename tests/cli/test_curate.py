@@ -10,6 +10,7 @@ from tests.curate.made_files import MADE
 
 from trivium.cli import curate, main, run, verbs
 from trivium.curate.page import render
+from trivium.store.files import read_json
 from trivium.store.run import Run
 
 WORDS = (
@@ -39,12 +40,16 @@ def folder(tmp_path: Path) -> Path:
 def test_one_command_from_a_folder_to_a_page(folder, tmp_path, capsys):
     words = ["curate", str(folder), "--out", str(tmp_path / "run"), "--workers", "1"]
     assert main.main(words) == 0
-    page = Path(next(x for x in capsys.readouterr().out.splitlines() if x.startswith("page")).split()[1])
+    said = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.split()}
+    page = Path(said["page"].split()[1])
     stage = Run.open(tmp_path / "run").finished()["curate"]
     text = page.read_text()
     assert "unknown_format" in text and "odd.xyz" in text and ".md" in text
     assert "alert(1)" not in text
     assert (stage / "dropped" / "drops.parquet").exists()
+    metrics = read_json(stage / "metrics.json")
+    kept = ", ".join(f"{kind} {number}" for kind, number in metrics["kept"].items())
+    assert said["kept"].split(maxsplit=1)[1] == kept and "36 rows" in said["dropped"]
 
 
 def test_text_of_documents_is_escaped():
@@ -57,7 +62,21 @@ def test_text_of_documents_is_escaped():
         "text": "<script>x</script>",
     }
     page = dict.fromkeys(("kept", "chars", "num_drops", "num_passages", "num_seeds"), 1)
-    page |= dict.fromkeys(("formats", "folders", "languages", "licences", "reasons", "drops"), [])
+    page |= dict.fromkeys(
+        (
+            "formats",
+            "folders",
+            "languages",
+            "licences",
+            "reasons",
+            "drops",
+            "masked",
+            "clusters",
+            "no_seeds",
+            "topics",
+        ),
+        [],
+    )
     text = render({**page, "seeds": [seed]})
     assert "<script>x" not in text and "&lt;script&gt;x" in text
 

@@ -7,7 +7,8 @@ import pytest
 from trivium.curate import dedup_shards
 from trivium.curate.dedup import find_duplicates
 from trivium.curate.dedup_shards import deduplicate
-from trivium.curate.dedup_substring import repeated_spans, without
+from trivium.curate.dedup_substring import repeated_spans
+from trivium.curate.edits import applied
 from trivium.store.run import StageDir
 
 WORDS = [f"word{i}" for i in range(500)]
@@ -69,8 +70,8 @@ def test_repeated_words_are_cut_and_their_first_place_stays():
     first, second = f"Start. {run}; the end.", f"Other words: {run.upper()}! Another end."
     spans = repeated_spans([first, second, f"{run} {run}", "", "short"])
     assert spans[0] == [] and spans[3:] == [[], []]
-    assert without(second, spans[1]) == "Other words: ! Another end."
-    assert without(f"{run} {run}", spans[2]) == ""
+    assert applied(second, [(a, b, "") for a, b in spans[1]]) == "Other words: ! Another end."
+    assert applied(f"{run} {run}", [(a, b, "") for a, b in spans[2]]) == ""
     fewer = " ".join(run.split()[:49])
     assert repeated_spans([first, f"a {fewer} b"])[1] == []
 

@@ -66,6 +66,15 @@ def test_smallest_trigger_and_nearest_miss(rule, reason, trigger, miss):
     assert said(rule, miss) != reason
 
 
+def test_other_languages_and_the_papers_own_count_of_words():
+    text = "the of " + words(48) + " ,".join([""] * 14)
+    assert said(gopher, text) == "gopher_below_alpha_threshold"
+    assert gopher(text, TOKEN.findall(text), signs=False) is None
+    text = words(60)
+    assert said(gopher, text) == "gopher_enough_stop_words"
+    assert gopher(text, TOKEN.findall(text), english=False) is None
+
+
 def test_c4_takes_lines_and_drops_pages():
     lines = [f"Here is line number {i} of it." for i in range(5)]
     assert c4("\n".join(lines)) == ("\n".join(lines), None)

@@ -86,7 +86,8 @@ def test_a_folder_of_ones_own_alone(tmp_path):
     )
     (folder / "bad.parquet").write_bytes(b"PAR1 and no more")
     stage = stage_in(tmp_path / "curate", 1)
-    metrics = run(CurateConfig(installation=False, paths=(str(folder),), licence="CC0"), stage)
+    config = CurateConfig(installation=False, paths=(str(folder),), licence="CC0", published_rules=False)
+    metrics = run(config, stage)
     kept = stage.rows("curate", "documents", Document)
     assert {d.licence for d in kept} == {"CC0"} and metrics["kept"] == {"web": len(kept)}
     assert "too_few_words" in metrics["dropped"]["web"] and metrics["dropped"]["unread"] == {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trivium.cli import run as runs
 from trivium.cli import verbs
@@ -25,9 +26,33 @@ def curate(command: verbs.CurateVerb) -> int:
     folder = runs.run_folder(recipe, command.out)
     runs.walk(recipe, folder, command.start, None, command.workers)
     from trivium.curate.page import write_page
+    from trivium.store.files import read_json
 
+    print(summary(read_json(next(folder.glob("[0-9][0-9]-curate")) / "metrics.json")))
     print(f"page    {write_page(folder)}")
     return 0
+
+
+def summary(metrics: dict[str, Any]) -> str:
+    """Return what was read, kept, dropped, masked and chosen, in a few lines."""
+    dropped: Counter[str] = Counter()
+    for reasons in metrics["dropped"].values():
+        dropped.update(reasons)
+    masked = sum(sum(found.values()) for found in metrics["masked"].values())
+    copies = {name: metrics["dedup"].get(name, 0) for name in ("exact", "near", "semantic")}
+    return "\n".join(
+        [
+            f"read    {_counts(metrics['read'])}",
+            f"kept    {_counts(metrics['kept'])}",
+            f"dropped {dropped.total():,} rows: {_counts(dict(dropped.most_common(6)))}, ...",
+            f"copies  {_counts(copies)}; {masked:,} spans of personal data and secrets masked",
+            f"seeds   {_counts(metrics['seeds'])}, out of {sum(metrics['passages'].values()):,} passages",
+        ]
+    )
+
+
+def _counts(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number:,}" for name, number in numbers.items()) or "nothing"
 
 
 def is_recipe(name: str) -> bool:
@@ -50,7 +75,9 @@ def make_recipe(command: verbs.CurateVerb) -> Recipe:
     from trivium.curate.stage import CurateConfig
 
     paths = (command.recipe, *command.more)
-    config = CurateConfig(installation=False, paths=paths, languages=(), max_code_bytes=0)
+    config = CurateConfig(
+        installation=False, paths=paths, languages=(), max_code_bytes=0, balance_folders=True
+    )
     name = Path(command.recipe.rstrip("/")).name.split(".")[0] or "files"
     made = recipes.blank(name=f"curate-{name}", stages=STAGES, curate=config)
     return recipes.with_settings(made, command.settings)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from trivium.curate.candidates import Candidate
+from trivium.curate.clean import MaskRow
 from trivium.curate.extract.score import summarise
 from trivium.curate.passages import SEED_TAG
 from trivium.curate.work import PageScore
@@ -80,6 +81,14 @@ def extraction(scores: Sequence[PageScore]) -> dict[str, Any]:
         "code_blocks": blocks,
         "code_blocks_kept_frac": round(kept / max(1, blocks), 4),
     }
+
+
+def masked(rows: Sequence[MaskRow]) -> dict[str, dict[str, int]]:
+    """Sum masked spans by kind of document and of span."""
+    sums: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        sums[row.document_kind][row.kind] += row.count
+    return {kind: dict(found.most_common()) for kind, found in sorted(sums.items())}
 
 
 def passages(found: Sequence[Passage]) -> dict[str, Any]:

@@ -7,20 +7,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from trivium.curate.extract.html import extract
-from trivium.curate.quality.code import code_score, judge_code
-from trivium.curate.quality.language import UNKNOWN, detect
-from trivium.curate.quality.limits import HeuristicLimits
-from trivium.curate.quality.outliers import CharModel, judge_compression
-from trivium.curate.quality.prose import BOOK_FILTERS, judge_prose
-from trivium.curate.quality.stats import prose_of
 from trivium.curate.readers.made_web.maker import Page
 from trivium.records import Document, Drop, from_table, row_id, to_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-MIN_LANGUAGE_CHARS = 200
-"""Shorter prose is taken for what its source says: identification errs on a few technical words."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,54 +37,6 @@ class Candidate:
     step: str = ""
     score: float = 0.0
     """Code: `code_score`; prose: probability of the quality classifier, once known."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Judge:
-    """All that the heuristics need; goes to every worker."""
-
-    limits: HeuristicLimits
-    chars: CharModel | None
-    """None: no clean reference text was there to set a bound."""
-    languages: tuple[str, ...]
-    min_language_score: float
-
-    def judge(self, candidate: Candidate) -> Candidate:
-        """Return the candidate with the first objection to it, its language and, for code, its score."""
-        if candidate.reason or candidate.kind == "facts":
-            return candidate
-        if candidate.kind == "code":
-            reason = judge_code(candidate.text, self.limits)
-            score = 0.0 if reason else code_score(candidate.text)
-            return dataclasses.replace(candidate, reason=reason or "", step="heuristics", score=score)
-        step, reason = self._judge_prose(candidate)
-        if reason:
-            return dataclasses.replace(candidate, reason=reason, step=step)
-        return self._judge_language(candidate)
-
-    def _judge_prose(self, candidate: Candidate) -> tuple[str, str | None]:
-        text = candidate.text
-        if candidate.kind == "books":
-            limits = dataclasses.replace(self.limits, min_words=self.limits.min_words_books)
-            reason = judge_prose(text, limits, BOOK_FILTERS)
-        else:
-            reason = judge_prose(text, self.limits)
-        if reason:
-            return "heuristics", reason
-        return "outliers", judge_compression(text) or (self.chars.judge(text) if self.chars else None)
-
-    def _judge_language(self, candidate: Candidate) -> Candidate:
-        prose = prose_of(candidate.text)
-        if not self.languages or len(prose) < MIN_LANGUAGE_CHARS:
-            return candidate
-        language, score = detect(prose)
-        if language == UNKNOWN or score < self.min_language_score:
-            return candidate
-        if language not in self.languages:
-            return dataclasses.replace(
-                candidate, reason=f"language_{language}", step="language", language=language
-            )
-        return dataclasses.replace(candidate, language=language)
 
 
 def from_document(document: Document) -> Candidate:

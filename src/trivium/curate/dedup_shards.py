@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from trivium.curate.arrays import LOCAL, LOCAL_BITS, Places, load, store
 from trivium.curate.dedup import (
     Duplicate,
     band_keys,
@@ -29,7 +30,6 @@ from trivium.curate.dedup import (
     similar,
     text_keys,
 )
-from trivium.store.files import write_atomic
 from trivium.store.ledger import run_shards
 
 if TYPE_CHECKING:
@@ -42,8 +42,6 @@ BUCKET_KEYS = 8_000_000
 """Keys a bucket; each takes 16 bytes."""
 PAIRS_A_SHARD = 20_000
 RUNS = "dedup-runs"
-LOCAL_BITS = 32
-"""A document's number is its shard's in the high bits and its place in the shard in these low ones."""
 
 
 def deduplicate(
@@ -73,8 +71,7 @@ def deduplicate(
         stage, "dedup-verify", partial(verify, folder, threshold), parts, label="compare pairs"
     )
     near = _columns(verified["pairs"]) if parts else pairs
-    offsets = np.concatenate([[0], np.cumsum(sizes["documents"])]).astype(np.int64)
-    return _duplicates(folder, near, offsets)
+    return _duplicates(folder, near, Places(sizes["documents"]))
 
 
 def write_run(
@@ -99,7 +96,7 @@ def write_run(
         "starts": np.concatenate([[0], np.cumsum([len(found) for found in sets])]).astype(np.int64),
     }
     for name, array in arrays.items():
-        write_atomic(_path(folder, number, name), partial(_save, array))
+        store(folder, number, name, array)
     return {"sizes": pa.table({"documents": [len(texts)], "keys": [len(keys)]})}
 
 
@@ -109,11 +106,11 @@ def propose(folder: Path, job: tuple[int, int, int]) -> dict[str, pa.Table]:
     edges = [(bucket << 64) // buckets, ((bucket + 1) << 64) // buckets - 1]
     parts, numbers = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
     for shard in range(num_shards):
-        keys = _load(folder, shard, "keys")
+        keys = load(folder, shard, "keys")
         left = int(np.searchsorted(keys, np.uint64(edges[0])))
         right = int(np.searchsorted(keys, np.uint64(edges[1]), side="right"))
         parts.append(np.array(keys[left:right]))
-        owners = np.array(_load(folder, shard, "owners")[left:right], np.int64)
+        owners = np.array(load(folder, shard, "owners")[left:right], np.int64)
         numbers.append(owners + (shard << LOCAL_BITS))
     keys, owners = np.concatenate(parts), np.concatenate(numbers)
     order = np.lexsort((owners, keys))
@@ -131,18 +128,14 @@ def verify(folder: Path, threshold: float, pairs: np.ndarray) -> dict[str, pa.Ta
     return {"pairs": _table(pairs[np.array(keep, bool)])}
 
 
-def _duplicates(folder: Path, pairs: np.ndarray, offsets: np.ndarray) -> list[Duplicate]:
+def _duplicates(folder: Path, pairs: np.ndarray, places: Places) -> list[Duplicate]:
     """Join pairs; a copy of a text that is no first of its cluster is a near-duplicate of that first."""
     sets = _Sets(folder)
-
-    def place(number: int) -> int:
-        return int(offsets[number >> LOCAL_BITS]) + (number & ((1 << LOCAL_BITS) - 1))
-
     found = []
     for index, head in join_pairs(map(tuple, pairs.tolist())):
         same = sets.equal(index, head)
         value = 1.0 if same else round(similar(sets.of(head), sets.of(index), 0.0), 4)
-        found.append(Duplicate(place(index), place(head), value, same))
+        found.append(Duplicate(places.of(index), places.of(head), value, same))
     return found
 
 
@@ -155,32 +148,18 @@ class _Sets:
 
     def _array(self, shard: int, name: str) -> np.ndarray:
         if (shard, name) not in self._open:
-            self._open[shard, name] = _load(self._folder, shard, name)
+            self._open[shard, name] = load(self._folder, shard, name)
         return self._open[shard, name]
 
     def of(self, number: int) -> np.ndarray:
-        shard, place = number >> LOCAL_BITS, number & ((1 << LOCAL_BITS) - 1)
+        shard, place = number >> LOCAL_BITS, number & LOCAL
         starts = self._array(shard, "starts")
         return np.asarray(self._array(shard, "sets")[starts[place] : starts[place + 1]])
 
     def equal(self, first: int, second: int) -> bool:
-        mask = (1 << LOCAL_BITS) - 1
-        one = self._array(first >> LOCAL_BITS, "exact")[first & mask]
-        two = self._array(second >> LOCAL_BITS, "exact")[second & mask]
+        one = self._array(first >> LOCAL_BITS, "exact")[first & LOCAL]
+        two = self._array(second >> LOCAL_BITS, "exact")[second & LOCAL]
         return bool((one == two).all())
-
-
-def _path(folder: Path, shard: int, name: str) -> Path:
-    return folder / f"{shard:06d}.{name}.npy"
-
-
-def _load(folder: Path, shard: int, name: str) -> np.ndarray:
-    return np.load(_path(folder, shard, name), mmap_mode="r", allow_pickle=False)
-
-
-def _save(array: np.ndarray, path: Path) -> None:
-    with path.open("wb") as file:
-        np.save(file, array)
 
 
 def _table(pairs: np.ndarray) -> pa.Table:

@@ -47,12 +47,3 @@ def _in_characters(text: str, starts: np.ndarray, window: int, bounds: np.ndarra
         covered[start + 1 : start + 1 + window] = True
     edges = np.flatnonzero(covered[1:] != covered[:-1])
     return [(words[a][0], words[b - 1][1]) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def without(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    """Return a text without some of its ranges."""
-    kept, place = [], 0
-    for left, right in spans:
-        kept.append(text[place:left])
-        place = right
-    return "".join([*kept, text[place:]])

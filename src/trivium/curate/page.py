@@ -6,8 +6,10 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from trivium.curate.clusters import clusters
 from trivium.curate.passages import SEED_TAG
 from trivium.curate.readers.sources import kind_ending
+from trivium.curate.seeds import folder_topics
 from trivium.store.files import read_json, read_parquet, write_text
 
 TEMPLATE = Path(__file__).parent / "templates" / "curated.html"
@@ -28,11 +30,13 @@ def gather(stage: Path) -> dict[str, Any]:
     documents = read_parquet(stage / "documents.parquet")
     passages = read_parquet(stage / "passages.parquet")
     dropped = stage / "dropped" / "drops.parquet"
+    duplicates = read_parquet(stage / "duplicates.parquet").to_pylist()
     drops = read_parquet(dropped).to_pylist() if dropped.exists() else []
     sources = [str(source) for source in documents.column("source").to_pylist()]
     sizes = [len(text) for text in documents.column("text").to_pylist()]
+    metrics = read_json(stage / "metrics.json")
     seeds = [p for p in passages.to_pylist() if SEED_TAG in p["tags"]]
-    seeds.sort(key=lambda p: (-p["quality"] * (p["reasoning"] + p["factual"]), p["id"]))
+    origin = dict(zip(documents.column("id").to_pylist(), sources, strict=True))
     return {
         "kept": len(sources),
         "chars": sum(sizes),
@@ -40,15 +44,23 @@ def gather(stage: Path) -> dict[str, Any]:
         "num_passages": passages.num_rows,
         "num_seeds": len(seeds),
         "formats": _by_format(sources, sizes, drops),
+        "topics": _counted(*_first_folders(sources, [d["source"] for d in drops])),
         "folders": _counted([_folder(source) for source in sources], [_folder(d["source"]) for d in drops]),
         "languages": Counter(
             name or "not judged" for name in documents.column("language").to_pylist()
         ).most_common(),
         "licences": Counter(documents.column("licence").to_pylist()).most_common(),
         "reasons": Counter((d["step"], d["reason"]) for d in drops).most_common(),
+        "num_duplicates": len(duplicates),
+        "clusters": clusters(
+            duplicates, dict(zip(*(documents[n].to_pylist() for n in ("id", "text")), strict=True))
+        ),
+        "masked": [(k, name, n) for k, found in metrics["masked"].items() for name, n in found.items()],
         "drops": _some_of_each(drops),
-        "seeds": [{**p, "text": p["text"][:SHOWN_CHARS]} for p in seeds[:MAX_SEEDS]],
-        "metrics": read_json(stage / "metrics.json"),
+        "seeds": _some_seeds(seeds, origin),
+        "classifier": metrics["classifier"].get("skipped", ""),
+        "no_seeds": list(metrics.get("no_seeds", {}).items()),
+        "repeats": metrics["dedup"].get("repeats"),
     }
 
 
@@ -76,11 +88,33 @@ def _folder(source: str) -> str:
     return str(PurePosixPath(source).parent)
 
 
+def _first_folders(kept: list[str], lost: list[str]) -> tuple[list[str], list[str]]:
+    """Return for each source its first folder below what all share."""
+    topics = folder_topics({source: source for source in (*kept, *lost)})
+    return [topics[source] for source in kept], [topics[source] for source in lost]
+
+
 def _counted(kept: list[str], lost: list[str]) -> list[tuple[str, int, int]]:
     """Return (name, kept, dropped), the largest first, at most a hundred."""
     first, second = Counter(kept), Counter(lost)
     names = sorted({*first, *second}, key=lambda name: (-first[name] - second[name], name))
     return [(name, first[name], second[name]) for name in names[:100]]
+
+
+def _some_seeds(seeds: list[dict[str, Any]], origin: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the best seeds of each kind and folder in turn, with the source of each."""
+    topics = folder_topics(origin)
+    seeds = sorted(seeds, key=lambda p: (-p["quality"] * (p["reasoning"] + p["factual"]), p["id"]))
+    ranks: Counter[tuple[str, str]] = Counter()
+    turns = []
+    for place, seed in enumerate(seeds):
+        topic = (seed["kind"], topics[seed["document_id"]])
+        turns.append((ranks[topic], place))
+        ranks[topic] += 1
+    shown = [seeds[place] for _, place in sorted(turns)[:MAX_SEEDS]]
+    return [
+        {**seed, "text": seed["text"][:SHOWN_CHARS], "source": origin[seed["document_id"]]} for seed in shown
+    ]
 
 
 def _some_of_each(drops: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from trivium.records import Document, Passage, row_id
 
@@ -32,6 +31,8 @@ HALF_RATE = {"reasoning": 0.05, "factual": 0.05, "code": 0.10}
 """Hits per word at which a score reaches 0.5; near the medians of the installation's prose and code."""
 PARAGRAPH = re.compile(r"\n[ \t]*\n+")
 SEED_TAG = "seed"
+NOT_WORDS = re.compile(r"\$\$.{1,4000}?\$\$|\$[^$\n]{1,400}\$|https?://\S+", re.DOTALL)
+"""Formulas and addresses: their letters and numbers are no words and no facts."""
 
 
 def split(text: str, min_chars: int, max_chars: int) -> Iterator[tuple[int, int]]:
@@ -81,6 +82,7 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
 
 def score_reasoning(text: str, kind: str) -> float:
     """Return how much a passage argues, in [0, 1]: connectives and conditions, or control flow for code."""
+    text = text if kind == "code" else NOT_WORDS.sub(" ", text)
     words = WORD.findall(text.lower())
     wanted = CODE_LOGIC if kind == "code" else REASONING
     hits = sum(word in wanted for word in words)
@@ -89,6 +91,7 @@ def score_reasoning(text: str, kind: str) -> float:
 
 def score_factual(text: str) -> float:
     """Return how much a passage states, in [0, 1]: numbers, names, definitions."""
+    text = NOT_WORDS.sub(" ", text)
     words = WORD.findall(text.lower())
     hits = sum(word in FACT_WORDS for word in words) + len(NUMBER_OR_NAME.findall(text))
     return _squash(hits / max(1, len(words)), HALF_RATE["factual"])
@@ -134,37 +137,3 @@ def make_passages(document: Document, min_chars: int, max_chars: int) -> list[Pa
         )
         for start, end in spans
     ]
-
-
-def seed_value(passage: Passage) -> float:
-    """Return what seeds are ranked by: quality times the mean of reasoning and factual content."""
-    return passage.quality * (passage.reasoning + passage.factual) / 2
-
-
-def select_seeds(
-    passages: Sequence[Passage], count: int, chars: tuple[int, int], per_document: int = 2
-) -> set[str]:
-    """Return the ids of `count` seeds, as equal in number over the kinds as there are passages for.
-
-    Args:
-        passages: Scored passages; facts are never seeds (they are single sentences).
-        count: Seeds wanted.
-        chars: Shorter and longer passages are not seeds.
-        per_document: Most seeds from one document, for variety.
-    """
-    ranked: dict[str, list[Passage]] = defaultdict(list)
-    for passage in sorted(passages, key=lambda p: (-seed_value(p), p.id)):
-        if passage.kind != "facts" and chars[0] <= len(passage.text) <= chars[1]:
-            ranked[passage.kind].append(passage)
-    taken: Counter[str] = Counter()
-    chosen: set[str] = set()
-    queues = {kind: iter(found) for kind, found in sorted(ranked.items())}
-    while queues and len(chosen) < count:
-        for kind in sorted(queues):
-            best = next((p for p in queues[kind] if taken[p.document_id] < per_document), None)
-            if best is None:
-                del queues[kind]
-            elif len(chosen) < count:
-                taken[best.document_id] += 1
-                chosen.add(best.id)
-    return chosen

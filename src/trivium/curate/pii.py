@@ -10,7 +10,7 @@ import ipaddress
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -35,6 +35,8 @@ DATE = re.compile(r"(?:\d{1,2}([./-])\d{1,2}\1(?:19|20)?\d\d|(?:19|20)\d\d([./-]
 CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){11,18}(?![\w-]|\.\d)")
 IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?(?!\w)")
 SSN = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")
+NO_PHONE = re.compile(r"(?:1[5-9]|20)\d\d-(?:1[5-9]|20)\d\d|\d\.\d+|10\.\d{4,5}/.*")
+"""Ranges of years, decimal numbers, DOIs."""
 PHONE_DIGITS = (7, 15)
 """ITU-T E.164: at most 15; local numbers have 7 or more."""
 CONTEXT = 40
@@ -56,6 +58,8 @@ ASSIGNED = re.compile(
     r"(?i)(?:passw(?:or)?d|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|auth)[\w-]{0,30}[\"']?\s{0,8}[:=]\s{0,8}"
     r"[\"']([^\"'\s]{8,256})[\"']"
 )
+WORDS = re.compile(r"[A-Za-z]+(?:[-_][A-Za-z]+)+")
+"""Assigned names such as `proxy-authorization` are no secrets."""
 MIN_ENTROPY = 3.0
 """Bits a character from which an assigned value is a secret; words and placeholders lie below."""
 CAPITALISED = re.compile(r"(?<!\w)[A-Z][a-z\u00df-\u024f']{1,20}")
@@ -88,16 +92,19 @@ def _is_iban(text: str, _: str) -> bool:
 
 
 def _is_ip(text: str, _: str) -> bool:
+    """An address that the IANA registries give to no host (private, of documentation, a mask) is nobody's."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         return False
-    return not (address.is_unspecified or address.is_loopback or text.count(":") == len(text))
+    return address.is_global and text.count(":") != len(text)
 
 
 def _is_phone(text: str, before: str) -> bool:
     digits = re.sub(r"\D", "", re.sub(r"(?:x|ext).*", "", text))
     if not PHONE_DIGITS[0] <= len(digits) <= PHONE_DIGITS[1] or DATE.match(text) or SSN.fullmatch(text):
+        return False
+    if NO_PHONE.fullmatch(text):
         return False
     groups = re.findall(r"\d+", text)
     if text.startswith("+") or PHONE_WORDS.search(before):
@@ -160,7 +167,10 @@ def find_secrets(text: str) -> list[Span]:
         for match in pattern.finditer(text):
             _claim(taken, Span(match.start(), match.end(), kind))
     for match in ASSIGNED.finditer(text):
-        if entropy(match.group(1)) >= MIN_ENTROPY and not match.group(1).startswith(("<", "$", "{", "%")):
+        value = match.group(1)
+        if value.startswith(("<", "$", "{", "%")) or WORDS.fullmatch(value):
+            continue
+        if entropy(value) >= MIN_ENTROPY:
             _claim(taken, Span(match.start(1), match.end(1), "password"))
     return sorted(taken, key=lambda span: span.start)
 
@@ -169,12 +179,3 @@ def entropy(text: str) -> float:
     """Return the bits a character of a text by its own characters' frequencies."""
     counts = Counter(text)
     return -sum(n / len(text) * math.log2(n / len(text)) for n in counts.values())
-
-
-def mask(text: str, spans: Sequence[Span]) -> str:
-    """Return a text with each span replaced by its kind in angle brackets."""
-    kept, place = [], 0
-    for span in spans:
-        kept += [text[place : span.start], f"<{span.kind}>"]
-        place = span.end
-    return "".join([*kept, text[place:]])

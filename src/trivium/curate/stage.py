@@ -48,6 +48,8 @@ class CurateConfig:
     """Web text kept, the best first; 0 keeps all."""
     limits: HeuristicLimits = field(default_factory=HeuristicLimits)
     """Thresholds of the heuristics."""
+    published_rules: bool = True
+    """Judge web pages under `paths` by the rules and numbers of Gopher, C4 and FineWeb, not by `limits`."""
     languages: tuple[str, ...] = ("en",)
     """Languages of prose that are kept; empty keeps all."""
     min_language_score: float = 0.65
@@ -56,6 +58,18 @@ class CurateConfig:
     """Precision wanted of the quality classifier on its calibration part."""
     duplicate_threshold: float = 0.8
     """Jaccard index of word 5-grams from which two documents are near-duplicates."""
+    semantic_threshold: float = 0.0
+    """Cosine from which two pages or books say the same, of which one is kept; 0 does not look. See
+    `dedup_semantic` for the vectors; at 0.8 the closest rephrasings go, at 0.65 more of them, and so do
+    sections of books that treat one subject in parallel."""
+    cut_repeats: int = 0
+    """Runs of at least so many words that stood before are cut from pages and books; 0 cuts none. Lee et al.
+    2022: 50 tokens."""
+    mask: tuple[str, ...] = ("code", "web")
+    """Kinds of documents in which secrets and, in all but code, e-mail addresses, phone numbers, network
+    addresses, card and account numbers are masked: code, books, web."""
+    mask_names: tuple[str, ...] = ()
+    """Given names; the names of people that begin with one of them are masked too."""
     min_passage_chars: int = 200
     """A shorter last piece joins the passage before it."""
     max_passage_chars: int = 1_000
@@ -64,6 +78,11 @@ class CurateConfig:
     """Seeds for synthesis, in equal numbers of each kind."""
     max_seed_chars: int = 1_600
     """Longer passages (whole functions, long paragraphs) are no seeds: a small teacher loses the thread."""
+    readable_seeds: bool = True
+    """Only prose that reads well by itself becomes a seed: whole sentences, no furniture, no leftover markup.
+    `no_seeds` of the metrics says what kept how many out."""
+    balance_folders: bool = False
+    """Within a kind, the folders that the sources lie in take turns at giving seeds."""
     shard_documents: int = 400
     """Documents or pages a shard."""
 
@@ -85,6 +104,14 @@ class CurateConfig:
             raise ConfigError(
                 f"curate.duplicate_threshold: got {self.duplicate_threshold}; expected 0.3 to 1, "
                 "lower values would join texts that only share phrases."
+            )
+        if not 0.0 <= self.semantic_threshold <= 1.0 or 0 < self.cut_repeats < 10:
+            raise ConfigError(
+                "curate: expected semantic_threshold from 0 to 1, and cut_repeats 0 or at least 10 words."
+            )
+        if unknown := set(self.mask) - {"code", "books", "web"}:
+            raise ConfigError(
+                f"curate.mask: got {', '.join(sorted(unknown))}; expected some of code, books, web."
             )
         if not 0 < self.min_passage_chars <= self.max_passage_chars:
             raise ConfigError(

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trivium.curate.candidates import Candidate, Judge, candidates_table, from_page, to_document
+from trivium.curate.candidates import Candidate, candidates_table, from_page, to_document
 from trivium.curate.extract.score import code_kept, word_overlap
+from trivium.curate.judge import Judge
 from trivium.curate.passages import make_passages
 from trivium.curate.quality.classifier import QualityModel
 from trivium.curate.readers import facts, python_books, python_builtins, python_code
@@ -35,11 +36,11 @@ class ReadPlan:
 
 @dataclass(frozen=True, slots=True)
 class ReadShard:
-    """Library files, one of the tables without files (`topics`, `builtins`, `facts`), or a user's file."""
+    """Library files, one of the tables without files (`topics`, `builtins`, `facts`), or a user's files."""
 
     modules: tuple[str, ...] = ()
     table: str = ""
-    file: FileShard | None = None
+    files: tuple[FileShard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,12 @@ def read(plan: ReadPlan, shard: ReadShard) -> dict[str, pa.Table]:
     documents: list[Document] = []
     prose: list[Document] = []
     drops: list[Drop] = []
-    if shard.file is not None:
-        documents, drops = read_shard(shard.file, plan.options)
-    elif shard.table:
+    if shard.table:
         documents = _read_table(shard.table, plan)
+    for file in shard.files:
+        found, lost = read_shard(file, plan.options)
+        documents += found
+        drops += lost
     for name in shard.modules:
         source = parse_source(PREFIX + name, (library_folder() / name).read_bytes())
         if isinstance(source, str):
@@ -101,7 +104,11 @@ def judge(judge: Judge, shard: Sequence[Candidate | PageSpec]) -> dict[str, pa.T
 
 
 def _make_and_judge_pages(judge: Judge, specs: Sequence[PageSpec]) -> dict[str, pa.Table]:
-    """Render pages, extract their main text and judge it; score the extraction where the truth is known."""
+    """Render pages, extract their main text and judge it; score the extraction where the truth is known.
+
+    The papers' rules are for the web at large: our limits fit pages that are as short as these.
+    """
+    judge = dataclasses.replace(judge, published=False)
     pages = [render(spec) for spec in specs]
     candidates = [from_page(page) for page in pages]
     scores = [_score(page, c) for page, c in zip(pages, candidates, strict=True) if page.main_text]

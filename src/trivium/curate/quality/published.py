@@ -51,12 +51,19 @@ class Judged:
     reason: str | None
 
 
-def judge_page(text: str) -> Judged:
-    """Return the page without the lines that C4 drops, and the first reason to drop it, or None."""
+def judge_page(text: str, english: bool = True, signs: bool = True) -> Judged:
+    """Return the page without the lines that C4 drops, and the first reason to drop it, or None.
+
+    Args:
+        text: The main text of a page.
+        english: Gopher's stop words must occur; they say nothing of other languages.
+        signs: Every comma counts as a word where Gopher asks for words with a letter, as in FineWeb's
+            pipeline; the paper counts words.
+    """
     if not text.strip():
         return Judged(text, "empty")
     tokens = TOKEN.findall(text)
-    reason = repetition(text, tokens) or gopher(text, tokens)
+    reason = repetition(text, tokens) or gopher(text, tokens, english, signs)
     if reason:
         return Judged(text, reason)
     kept, reason = c4(text)
@@ -165,7 +172,7 @@ def duplicate_ngram_chars(tokens: Sequence[str], n: int) -> int:
     return chars
 
 
-def gopher(text: str, tokens: Sequence[str]) -> str | None:
+def gopher(text: str, tokens: Sequence[str], english: bool = True, signs: bool = True) -> str | None:
     """Object to pages that are too short or long, of odd words, or lists and teasers."""
     words = [token for token in tokens if token[0].isalnum() or token[0] == "_"]
     if len(words) < WORDS[0]:
@@ -186,9 +193,12 @@ def gopher(text: str, tokens: Sequence[str]) -> str | None:
         return "gopher_too_many_bullets"
     if sum(line.rstrip().endswith(("...", "\u2026")) for line in lines) > MAX_ELLIPSES * len(lines):
         return "gopher_too_many_end_ellipsis"
-    if sum(word.isalpha() or any(map(str.isalpha, word)) for word in words) < MIN_ALPHA * len(tokens):
+    if sum(word.isalpha() or any(map(str.isalpha, word)) for word in words) < MIN_ALPHA * len(
+        tokens if signs else words
+    ):
         return "gopher_below_alpha_threshold"
-    return "gopher_enough_stop_words" if len(STOP_WORDS & set(words)) < MIN_STOP_WORDS else None
+    few = english and len(STOP_WORDS & set(words)) < MIN_STOP_WORDS
+    return "gopher_enough_stop_words" if few else None
 
 
 def c4(text: str) -> tuple[str, str | None]:

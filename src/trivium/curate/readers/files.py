@@ -6,13 +6,14 @@ the rest of the folder is read. Whatever a file holds, the reader comes back wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from trivium.curate.extract.decode import decode
 from trivium.curate.extract.html import extract
 from trivium.curate.readers.code_files import LANGUAGES, code_rows
+from trivium.curate.readers.hub import arrow_rows, is_saved_state
 from trivium.curate.readers.licences import FILE_NAMES, licence_of
 from trivium.curate.readers.pdf import pdf_rows
 from trivium.curate.readers.rows import (
@@ -41,11 +42,14 @@ __all__ = [
     "FileShard",
     "ReadOptions",
     "find_files",
+    "grouped",
     "left_aside",
     "plan_shards",
     "read_shard",
     "refuse_unreadable",
 ]
+GROUP_BYTES, GROUP_FILES = 1_000_000, 40
+"""Smaller local files are read together up to this size and number."""
 BLOCK_BYTES = 8_000_000
 """JSON lines and Parquet files are cut into shards of about this size."""
 SKIPPED_FOLDERS = frozenset(
@@ -114,7 +118,8 @@ READERS: dict[str, Reader] = {
     ".txt": plain_rows, ".text": plain_rows, ".md": plain_rows, ".markdown": plain_rows, ".rst": plain_rows,
     ".html": page_rows, ".htm": page_rows, ".xhtml": xml_rows, ".xml": xml_rows, ".cnxml": xml_rows,
     ".nxml": xml_rows,
-    ".jsonl": json_rows, ".ndjson": json_rows, ".parquet": parquet_rows, ".warc": warc_rows,
+    ".jsonl": json_rows, ".ndjson": json_rows, ".parquet": parquet_rows, ".arrow": arrow_rows,
+    ".warc": warc_rows,
     ".wet": warc_rows, ".wat": warc_rows,
     ".arc": arc_rows, ".epub": epub_rows, ".docx": word_rows, ".pdf": pdf_rows, ".tex": tex_rows,
     ".ltx": tex_rows,
@@ -148,12 +153,15 @@ def left_aside(paths: Sequence[str]) -> list[Drop]:
         drop(name, 0, "unknown_format", Path(name).suffix)
         for path in paths
         for name in list_files(path)
-        if not _is_skipped(name, path) and not _is_known(name) and Path(name).name not in FILE_NAMES
+        if not _is_skipped(name, path)
+        and not _is_known(name)
+        and not is_saved_state(name)
+        and Path(name).name not in FILE_NAMES
     ]
 
 
 def _is_known(name: str) -> bool:
-    return kind_ending(name) in READERS and Path(name).name not in FILE_NAMES
+    return kind_ending(name) in READERS and Path(name).name not in FILE_NAMES and not is_saved_state(name)
 
 
 def _is_skipped(name: str, root: str) -> bool:
@@ -176,6 +184,21 @@ def plan_shards(files: Sequence[str], roots: Sequence[str] = ()) -> list[FileSha
         root = _root_of(path, roots)
         shards += _cut(path, root)
     return shards
+
+
+def grouped(shards: Sequence[FileShard]) -> Iterator[tuple[FileShard, ...]]:
+    """Put small local files together, so that a shard of the ledger is worth its files on disk."""
+    together: list[FileShard] = []
+    size = 0
+    for shard in shards:
+        alone = is_url(shard.path) or shard.end >= 0
+        size += BLOCK_BYTES if alone else size_of(shard.path)
+        if together and (size > GROUP_BYTES or len(together) == GROUP_FILES):
+            yield tuple(together)
+            together, size = [], BLOCK_BYTES if alone else size_of(shard.path)
+        together.append(shard)
+    if together:
+        yield tuple(together)
 
 
 def _cut(path: str, root: str) -> list[FileShard]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +18,17 @@ from trivium.errors import DataError
 CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 """Ending of a packed file -> its codec."""
 CHUNK = 1 << 20
+HUB = re.compile(r"hf://(?!(?:datasets|models|spaces|buckets)/)([\w.-]+/[\w.-]+)")
 
 
 def is_url(path: str) -> bool:
     """Say whether a path is one for fsspec."""
     return "://" in path
+
+
+def hub_address(path: str) -> str:
+    """Return the address of a data set of the hub as huggingface_hub knows it; any other path stays."""
+    return HUB.sub(r"hf://datasets/\1", path)
 
 
 def list_files(path: str) -> list[str]:
@@ -73,11 +80,12 @@ def _file_system(path: str) -> tuple[Any, str]:
     import fsspec
 
     try:
-        files, address = fsspec.core.url_to_fs(path)
+        files, address = fsspec.core.url_to_fs(hub_address(path))
     except (ImportError, ValueError) as error:
+        hint = ", pip install 'trivium[hub]'" if path.startswith("hf://") else ""
         raise DataError(
-            f"curate.paths: got {path} ({error}); expected a path or the URL of an fsspec store that is "
-            f"installed."
+            f"curate.paths: got {path} ({str(error).rstrip('.')}); expected a path or the URL of an fsspec "
+            f"store that is installed{hint}."
         ) from None
     return files, address
 

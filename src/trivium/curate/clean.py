@@ -1,0 +1,81 @@
+"""What is taken out of kept texts: personal data, secrets, and words that stood before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trivium.curate.candidates import Candidate, candidates_table, drop_of
+from trivium.curate.dedup_substring import repeated_spans
+from trivium.curate.edits import edited
+from trivium.curate.pii import Span, find_pii, find_secrets
+from trivium.records import Drop
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaskRow:
+    """How many spans of one kind were masked in a document."""
+
+    id: str
+    document_kind: str
+    kind: str
+    count: int
+
+
+def mask(names: frozenset[str], candidates: Sequence[Candidate]) -> dict[str, pa.Table]:
+    """Mask secrets in every candidate, and personal data in all but code; return them and the counts."""
+    from trivium.records import to_table
+
+    masked: list[Candidate] = []
+    rows: list[MaskRow] = []
+    for candidate in candidates:
+        spans = private_spans(candidate, names)
+        kinds = Counter(span.kind for span in spans)
+        note = {"masked": dict(sorted(kinds.items()))}
+        masked.append(edited(candidate, [(s.start, s.end, f"<{s.kind}>") for s in spans], note))
+        rows += [
+            MaskRow(id=candidate.id, document_kind=candidate.kind, kind=kind, count=count)
+            for kind, count in sorted(kinds.items())
+        ]
+    return {"candidates": candidates_table(masked), "masks": to_table(MaskRow, rows)}
+
+
+def private_spans(candidate: Candidate, names: frozenset[str]) -> list[Span]:
+    """Return the spans to mask, in order, not overlapping; a secret goes before what is found within it."""
+    secrets = find_secrets(candidate.text)
+    if candidate.kind == "code":
+        return secrets
+    found = [
+        span
+        for span in find_pii(candidate.text, names)
+        if all(span.end <= other.start or span.start >= other.end for other in secrets)
+    ]
+    return sorted([*secrets, *found], key=lambda span: span.start)
+
+
+def cut_repeats(
+    candidates: Sequence[Candidate], window: int, min_chars: int
+) -> tuple[list[Candidate], list[Drop], dict[str, int]]:
+    """Cut runs of at least `window` words that stood before.
+
+    Returns:
+        What is left, drops of texts of which fewer than `min_chars` characters are, and counts.
+    """
+    kept: list[Candidate] = []
+    drops: list[Drop] = []
+    counts: Counter[str] = Counter({"texts": 0, "spans": 0, "characters": 0})
+    for candidate, spans in zip(
+        candidates, repeated_spans([c.text for c in candidates], window), strict=True
+    ):
+        gone = sum(end - start for start, end in spans)
+        counts.update({"texts": bool(spans), "spans": len(spans), "characters": gone})
+        if spans and len(candidate.text) - gone < min_chars:
+            drops.append(drop_of(candidate, "dedup", "repeated_text", f"{gone} characters stood before"))
+            continue
+        kept.append(edited(candidate, [(a, b, "") for a, b in spans], {"cut": spans}))
+    return kept, drops, dict(counts)

@@ -19,9 +19,10 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from trivium.llm.admission import AdmissionConfig
+from trivium.llm.budget import estimate_prompt
 from trivium.llm.cache import CallCache
 from trivium.llm.calls import Backend, Reply, Request
 from trivium.llm.client import Caller, RetryConfig
@@ -57,7 +58,7 @@ class Shortfall:
     accepted: int
     seeds_tried: int
     why: str
-    """`no more seeds` or `max_candidates reached`."""
+    """`no more seeds`, `max_candidates reached` or `budget spent`."""
 
 
 @dataclass(kw_only=True)
@@ -72,6 +73,10 @@ class Harvest:
     """Seeds that were begun ahead and whose outcome was not needed."""
     surplus_samples: int = 0
     """Samples of the last seed beyond the target."""
+    generated_tokens: int = 0
+    """Tokens that the model wrote for the seeds taken, the cache's replies included."""
+    prompt_tokens: int = 0
+    """Tokens that it read for them."""
     calls: Counter[str] = field(default_factory=Counter)
     """Replies by stage, those of the cache and of surplus seeds included."""
     shortfall: Shortfall | None = None
@@ -79,6 +84,37 @@ class Harvest:
     def reasons(self) -> dict[str, int]:
         """Count losses by stage and reason."""
         return dict(Counter(f"{loss.stage}: {loss.reason}" for loss in self.lost).most_common())
+
+
+class Turn(NamedTuple):
+    """One call of a seed."""
+
+    stage: str
+    request: Request
+    reply: Reply
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Allowance:
+    """A hard limit on tokens, cached replies counted like paid ones.
+
+    A seed is begun only if every seed under way and this one could spend their whole allowance within the
+    limit; it is settled in seed order. So the run ends at the same seed on every machine, and never above.
+    """
+
+    generated: int
+    """Most tokens that the model may write."""
+    prompt: int
+    """Most tokens that it may read."""
+    seed_generated: int
+    """Most that one seed may have it write; a flow that wants more loses the seed."""
+    seed_prompt: int
+    """Most that one seed may have it read."""
+
+    def covers(self, spent: tuple[int, int], seeds: int) -> bool:
+        """Say whether so many seeds fit beside what is spent (generated, prompt)."""
+        generated = spent[0] + seeds * self.seed_generated <= self.generated
+        return generated and spent[1] + seeds * self.seed_prompt <= self.prompt
 
 
 class Lost(Exception):
@@ -93,12 +129,18 @@ class Lost(Exception):
 class Desk:
     """What a flow asks through, one a seed."""
 
-    def __init__(self, caller: Caller, calls: Counter[str]) -> None:
+    def __init__(self, caller: Caller, calls: Counter[str], allowance: Allowance | None = None) -> None:
         """Share the run's client and its book of calls."""
         self._caller = caller
         self._calls = calls
-        self.replies: list[tuple[str, Reply]] = []
-        """Stage and reply of every call of this seed, in order: its provenance."""
+        self._allowance = allowance
+        self.turns: list[Turn] = []
+        """Every call of this seed, in order: its provenance."""
+
+    def spent(self) -> tuple[int, int]:
+        """Return the tokens that this seed's replies took: written, read."""
+        written = sum(turn.reply.completion_tokens for turn in self.turns)
+        return written, sum(turn.reply.prompt_tokens for turn in self.turns)
 
     async def ask(self, stage: str, request: Request, read: Callable[[str], T] = str) -> T:  # type: ignore[assignment]
         """Ask, read the reply, and help the model to a reply that can be read.
@@ -118,9 +160,10 @@ class Desk:
         for start in range(FRESH_STARTS + 1):
             turn = request if not start else replace(request, sample=request.sample + FRESH_SAMPLE * start)
             for _ in range(CORRECTIONS + 1):
+                self._afford(stage, turn)
                 reply = await self._caller.reply(turn)
                 self._calls[stage] += 1
-                self.replies.append((stage, reply))
+                self.turns.append(Turn(stage, turn, reply))
                 if reply.error:
                     raise Lost(stage, reply.error, reply.raw)
                 if reply.finish == "length":
@@ -132,6 +175,15 @@ class Desk:
                     reason = f"unreadable: {error}"
                 turn = _corrected(turn, reply.text, reason)
         raise Lost(stage, reason, reply.raw or reply.text)
+
+    def _afford(self, stage: str, request: Request) -> None:
+        if self._allowance is None:
+            return
+        written, read = self.spent()
+        limit = self._allowance
+        over = written + request.max_tokens > limit.seed_generated
+        if over or read + estimate_prompt(request) > limit.seed_prompt:
+            raise Lost(stage, "the seed's allowance is spent")
 
     def require(self, holds: bool, stage: str, reason: str, raw: object = "") -> None:
         """End this seed unless a filter's condition holds."""
@@ -172,6 +224,8 @@ def generate(
     target: int,
     max_candidates: int | None = None,
     ahead: int = 64,
+    allowance: Allowance | None = None,
+    on_seed: Callable[[Any, Desk, list[Any] | Lost], None] | None = None,
     retry: RetryConfig | None = None,
     admission: AdmissionConfig | None = None,
 ) -> Harvest:
@@ -185,6 +239,8 @@ def generate(
         target: Samples wanted; never one more comes back.
         max_candidates: Most seeds to use.
         ahead: Seeds under way at once.
+        allowance: A limit on tokens.
+        on_seed: Called in seed order with every seed taken, its desk and its outcome.
         retry: See `ask`.
         admission: See `ask`.
 
@@ -192,41 +248,74 @@ def generate(
         The samples in seed order, every loss with stage, reason and raw reply, and a shortfall if there are
         fewer than `target`. An exception of `grow` that is not `Lost` is a bug and comes through.
     """
-    return asyncio.run(
-        _generate(iter(seeds), grow, Caller(backend, cache, retry, admission), target, max_candidates, ahead)
-    )
+    run = _Run(grow, Caller(backend, cache, retry, admission), allowance, on_seed)
+    return asyncio.run(run.until(iter(seeds), target, max_candidates, ahead))
 
 
-async def _generate(
-    seeds: Iterator[Any], grow: Grow, caller: Caller, target: int, most: int | None, ahead: int
-) -> Harvest:
-    harvest, started, ended = Harvest(), 0, ""
-    running: list[asyncio.Task[list[Any] | Lost]] = []
-    try:
-        while len(harvest.accepted) < target:
-            while len(running) < ahead and not ended:
-                if most is not None and started >= most:
-                    ended = "max_candidates reached"
-                elif (seed := next(seeds, _END)) is _END:
-                    ended = "no more seeds"
-                else:
-                    running.append(asyncio.create_task(_outcome(grow, seed, Desk(caller, harvest.calls))))
-                    started += 1
-            if not running:
-                tried = harvest.taken
-                harvest.shortfall = Shortfall(
-                    wanted=target, accepted=len(harvest.accepted), seeds_tried=tried, why=ended
-                )
-                break
-            _take(harvest, await running[0], target)
-            running.pop(0)
-        harvest.surplus = len(running)
-        return harvest
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        await caller.backend.release()
+@dataclass
+class _Run:
+    grow: Grow
+    caller: Caller
+    allowance: Allowance | None
+    on_seed: Callable[[Any, Desk, list[Any] | Lost], None] | None
+    harvest: Harvest = field(default_factory=Harvest)
+    running: list[tuple[Any, Desk, asyncio.Task[list[Any] | Lost]]] = field(default_factory=list)
+    started: int = 0
+
+    async def until(self, seeds: Iterator[Any], target: int, most: int | None, ahead: int) -> Harvest:
+        """Begin seeds ahead, take them in order, and leave no task behind."""
+        harvest = self.harvest
+        try:
+            while len(harvest.accepted) < target:
+                ended = self._begin(seeds, most, ahead)
+                if not self.running:
+                    harvest.shortfall = Shortfall(
+                        wanted=target, accepted=len(harvest.accepted), seeds_tried=harvest.taken, why=ended
+                    )
+                    break
+                seed, desk, task = self.running[0]
+                outcome = await task
+                self.running.pop(0)
+                self._take(seed, desk, outcome, target)
+            harvest.surplus = len(self.running)
+            return harvest
+        finally:
+            tasks = [task for _, _, task in self.running]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.caller.backend.release()
+
+    def _begin(self, seeds: Iterator[Any], most: int | None, ahead: int) -> str:
+        """Fill the places ahead; return what stopped it, empty if nothing but their number."""
+        spent = (self.harvest.generated_tokens, self.harvest.prompt_tokens)
+        while len(self.running) < ahead:
+            if most is not None and self.started >= most:
+                return "max_candidates reached"
+            if self.allowance is not None and not self.allowance.covers(spent, len(self.running) + 1):
+                return "budget spent"
+            if (seed := next(seeds, _END)) is _END:
+                return "no more seeds"
+            desk = Desk(self.caller, self.harvest.calls, self.allowance)
+            self.running.append((seed, desk, asyncio.create_task(_outcome(self.grow, seed, desk))))
+            self.started += 1
+        return ""
+
+    def _take(self, seed: Any, desk: Desk, outcome: list[Any] | Lost, target: int) -> None:
+        harvest, position = self.harvest, self.harvest.taken
+        harvest.taken += 1
+        written, read = desk.spent()
+        harvest.generated_tokens += written
+        harvest.prompt_tokens += read
+        if self.on_seed is not None:
+            self.on_seed(seed, desk, outcome)
+        if isinstance(outcome, Lost):
+            loss = Loss(seed=position, stage=outcome.stage, reason=outcome.reason, raw=outcome.raw)
+            harvest.lost.append(loss)
+            return
+        room = target - len(harvest.accepted)
+        harvest.accepted += outcome[:room]
+        harvest.surplus_samples += max(0, len(outcome) - room)
 
 
 _END = object()
@@ -234,19 +323,6 @@ _END = object()
 
 async def _outcome(grow: Grow, seed: Any, desk: Desk) -> list[Any] | Lost:
     try:
-        return await grow(seed, desk) or Lost(
-            "flow", "no sample", desk.replies[-1][1].raw if desk.replies else ""
-        )
+        return await grow(seed, desk) or Lost("flow", "no sample", desk.turns[-1].reply.raw if desk.turns else "")
     except Lost as lost:
         return lost
-
-
-def _take(harvest: Harvest, outcome: list[Any] | Lost, target: int) -> None:
-    position = harvest.taken
-    harvest.taken += 1
-    if isinstance(outcome, Lost):
-        harvest.lost.append(Loss(seed=position, stage=outcome.stage, reason=outcome.reason, raw=outcome.raw))
-        return
-    room = target - len(harvest.accepted)
-    harvest.accepted += outcome[:room]
-    harvest.surplus_samples += max(0, len(outcome) - room)

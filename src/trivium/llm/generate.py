@@ -142,7 +142,14 @@ class Desk:
         written = sum(turn.reply.completion_tokens for turn in self.turns)
         return written, sum(turn.reply.prompt_tokens for turn in self.turns)
 
-    async def ask(self, stage: str, request: Request, read: Callable[[str], T] = str) -> T:  # type: ignore[assignment]
+    async def ask(
+        self,
+        stage: str,
+        request: Request,
+        read: Callable[[str], T] = str,  # type: ignore[assignment]
+        *,
+        whole: bool = True,
+    ) -> T:
         """Ask, read the reply, and help the model to a reply that can be read.
 
         A reply that `read` refuses goes back with the reason, up to `CORRECTIONS` times; one that was cut, or
@@ -152,6 +159,7 @@ class Desk:
             stage: Name of the step, for losses and counts.
             request: What to ask.
             read: Turns the text into a value; raises ValueError, with a reason that the model can use.
+            whole: Whether a reply that was cut at its limit counts as unreadable.
 
         Raises:
             Lost: No readable reply came, or none at all.
@@ -166,7 +174,7 @@ class Desk:
                 self.turns.append(Turn(stage, turn, reply))
                 if reply.error:
                     raise Lost(stage, reply.error, reply.raw)
-                if reply.finish == "length":
+                if whole and reply.finish == "length":
                     reason = "truncated"
                     break
                 try:
@@ -323,6 +331,8 @@ _END = object()
 
 async def _outcome(grow: Grow, seed: Any, desk: Desk) -> list[Any] | Lost:
     try:
-        return await grow(seed, desk) or Lost("flow", "no sample", desk.turns[-1].reply.raw if desk.turns else "")
+        return await grow(seed, desk) or Lost(
+            "flow", "no sample", desk.turns[-1].reply.raw if desk.turns else ""
+        )
     except Lost as lost:
         return lost

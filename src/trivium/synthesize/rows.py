@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from trivium.models.chat import plain_problem
 from trivium.records import Drop, Example, Message, Question, row_id
@@ -67,11 +69,27 @@ def chat(
     meta: str = "",
 ) -> Example:
     """Return a conversation of one turn each for fine-tuning."""
+    common: dict[str, Any] = {"depth": depth, "difficulty": difficulty, "method": method, "meta": meta}
+    return conversation(flow, [user, assistant], parents=parents, **common)
+
+
+def conversation(
+    flow: str,
+    turns: Sequence[str],
+    *,
+    parents: Sequence[str] = (),
+    depth: int = 0,
+    difficulty: float = 0.0,
+    method: str = "",
+    meta: str = "",
+) -> Example:
+    """Return a conversation for fine-tuning; turns alternate, the user's first."""
+    roles = itertools.cycle(("user", "assistant"))
     return Example(
-        id=row_id(f"{STEP}.{flow}.chat", list(parents), json.dumps([user, assistant])),
+        id=row_id(f"{STEP}.{flow}.chat", list(parents), json.dumps(list(turns))),
         source="chat",
         flow=flow,
-        messages=[Message(role="user", content=user), Message(role="assistant", content=assistant)],
+        messages=[Message(role=role, content=turn) for role, turn in zip(roles, turns, strict=False)],
         depth=depth,
         difficulty=difficulty,
         method=method,

@@ -38,6 +38,26 @@ class Function:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Seed:
+    """What one flow grows one sample from, with where it comes from."""
+
+    id: str
+    text: str
+    """Prose, a function's source, a question or a request."""
+    answer: str = ""
+    """The known answer of a question, alternatives apart by ` | `; empty where there is none."""
+    solution: str = ""
+    """The worked solution of a question, a step a line, or the task that a function solves; may be empty."""
+    name: str = ""
+    """Qualified name of a function inside its module, where it is known."""
+    source: str = ""
+    """File it was read from."""
+    licence: str = ""
+    depth: int = 0
+    """Generation depth of the seed itself: 0 for organic text."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Stretch:
     """A paragraph or a few sentences of a passage, on one line."""
 
@@ -48,8 +68,13 @@ class Stretch:
 def read_function(document: Document) -> Function | str:
     """Take a code document apart; return why not if it is no documented function with a body."""
     meta = json.loads(document.meta or "{}")
+    return take_apart(document.text, document.id, document.source, str(meta.get("name", "")))
+
+
+def take_apart(text: str, row: str, source: str, name: str = "") -> Function | str:
+    """Do what `read_function` does for a text with its row's id, source and, if known, qualified name."""
     try:
-        tree = ast.parse(document.text)
+        tree = ast.parse(text)
     except SyntaxError:
         return "does not parse"
     node = tree.body[0] if len(tree.body) == 1 else None
@@ -58,15 +83,15 @@ def read_function(document: Document) -> Function | str:
     docstring = ast.get_docstring(node)
     if not docstring:
         return "no docstring"
-    code = _without_docstring(document.text, node)
+    code = _without_docstring(text, node)
     if code is None:
         return "nothing but a docstring"
     arguments = node.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     return Function(
-        document_id=document.id,
-        module=module_of(document.source),
-        name=str(meta.get("name", node.name)),
+        document_id=row,
+        module=module_of(source),
+        name=name or node.name,
         signature=f"{node.name}({ast.unparse(arguments)})",
         parameters=tuple(a.arg for a in every if a.arg not in ("self", "cls")),
         summary=first_paragraph(docstring),

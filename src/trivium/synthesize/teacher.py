@@ -1,146 +1,143 @@
-"""The teacher as the flows see it: one budget, every call kept with its verdict."""
+"""The stage's three teacher flows: each with its part of one token budget, every call in the books."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from typing import Any
 
 from trivium.errors import ConfigError
-from trivium.llm import Backend, Budget, CallCache, Reply, Request, ask, prompt_hash
+from trivium.llm import Backend, CallCache
+from trivium.llm.generate import Allowance
 from trivium.llm.teacher import HOW_TO_GET, find_weights
-from trivium.records import Drop, row_id
+from trivium.records import Document, Passage
 from trivium.store.progress import Progress, SilentProgress
+from trivium.synthesize import fidelity
+from trivium.synthesize.book import Book
+from trivium.synthesize.grow import Guards, grow
+from trivium.synthesize.guard import Withheld
 from trivium.synthesize.options import TeacherConfig
-from trivium.synthesize.rows import STEP, drop
+from trivium.synthesize.seeds import Function, Seed, plainest_first, read_function, stretches
+from trivium.synthesize.session import Tools
+
+AHEAD = 8
+"""Seeds under way at once; fixed, so that the budget ends at the same seed on every machine."""
+SEED_TOKENS = {"reversal": (300, 700), "rewrite": (345, 1_100), "questions": (300, 1_000)}
+"""Most tokens that a seed may have written and read: all its calls at their limits, with one drawn anew."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
-    """One teacher call: what was asked, what came back and what became of it. One row of calls.parquet."""
+def teach(
+    backend: Backend,
+    cache: CallCache | None,
+    config: TeacherConfig,
+    documents: Sequence[Document],
+    passages: Sequence[Passage],
+    guard: Withheld,
+    runner: Any,
+    progress: Callable[[str, int, str], Progress] | None = None,
+) -> list[Book]:
+    """Run reversal, rewriting and questions, each with its share of the budget; what one leaves the next may use.
 
-    id: str
-    flow: str
-    step: str
-    parents: list[str]
-    """The seed, and the calls whose replies stand in the prompt."""
-    prompt_hash: str
-    prompt: str
-    reply: str
-    finish: str
-    prompt_tokens: int
-    completion_tokens: int
-    verdict: str
-    """kept (its text is in an example) | used (it decided about another reply) | dropped."""
-    reason: str
-    """Why it was dropped; empty otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Something to ask."""
-
-    request: Request
-    parents: tuple[str, ...]
-
-
-@dataclass(kw_only=True)
-class Teacher:
-    """Asks for the flows and keeps the books; `calls` are in the order in which they were asked."""
-
-    backend: Backend
-    cache: CallCache | None
-    generated: int
-    """Tokens left to write."""
-    prompt: int
-    """Tokens left to read."""
-    calls: list[Call] = field(default_factory=list)
-    drops: list[Drop] = field(default_factory=list)
-    progress: Callable[[str, int, str], Progress] | None = None
-    """Makes a progress bar from label, number of calls and unit (`StageDir.progress`)."""
-    _index: dict[str, int] = field(default_factory=dict)
-
-    def ask(self, flow: str, step: str, jobs: Sequence[Job], share: float = 1.0) -> list[Call | None]:
-        """Ask all jobs under a share of what is left of the budget.
-
-        Returns:
-            One call a job, with no verdict yet; None where the budget was spent or the call failed, which is
-            booked as a drop of the job's seed.
-        """
-        if not jobs:
-            return []
-        budget = Budget(generated=int(self.generated * share), prompt=int(self.prompt * share))
-        requests = [job.request for job in jobs]
-        make_bar = self.progress or (lambda label, total, unit: SilentProgress())
-        with make_bar(f"teacher: {flow}, {step}", len(jobs), "calls") as bar:
-            replies = ask(requests, self.backend, self.cache, budget, on_reply=bar.advance)
-        self.generated -= budget.generated_spent
-        self.prompt -= budget.prompt_spent
-        return [self._book(flow, step, job, reply) for job, reply in zip(jobs, replies, strict=True)]
-
-    def keep(self, call: Call) -> None:
-        """Book that the reply's text stands in an example."""
-        self._judge(call, "kept", "")
-
-    def use(self, call: Call) -> None:
-        """Book that the reply decided about another one."""
-        self._judge(call, "used", "")
-
-    def reject(self, call: Call, reason: str) -> None:
-        """Book that the reply was dropped and why."""
-        self._judge(call, "dropped", reason)
-        seed = call.parents[0] if call.parents else ""
-        self.drops.append(drop(call.id, f"{call.flow}.{call.step}", reason, detail=call.reply, source=seed))
-
-    def unjudged(self) -> list[Call]:
-        """Return the calls that no flow has judged; empty when all flows are done."""
-        return [call for call in self.calls if not call.verdict]
-
-    def _book(self, flow: str, step: str, job: Job, reply: Reply) -> Call | None:
-        where = f"{flow}.{step}"
-        if reply.error:
-            reason = "budget spent" if reply.finish == "budget" else f"call failed: {reply.error}"
-            self.drops.append(drop(job.parents[0], where, reason))
-            return None
-        request = job.request
-        content = f"{prompt_hash(request)} {request.seed} {request.sample}"
-        call = Call(
-            id=row_id(f"{STEP}.{where}.call", job.parents, content),
-            flow=flow,
-            step=step,
-            parents=list(job.parents),
-            prompt_hash=prompt_hash(request),
-            prompt=request.text(),
-            reply=reply.text,
-            finish=reply.finish,
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
-            verdict="",
-            reason="",
-        )
-        self._index[call.id] = len(self.calls)
-        self.calls.append(call)
-        return call
-
-    def _judge(self, call: Call, verdict: str, reason: str) -> None:
-        index = self._index[call.id]
-        self.calls[index] = replace(self.calls[index], verdict=verdict, reason=reason)
+    Args:
+        backend: The teacher.
+        cache: Where its replies are kept.
+        config: Numbers of seeds, and the budget.
+        documents: Code documents in order of preference.
+        passages: Seeds of prose in order of preference.
+        guard: What must stay unknown.
+        runner: The sandbox, or None.
+        progress: Makes a progress bar from label, number of seeds and unit (`StageDir.progress`).
+    """
+    prose = [
+        Seed(id=row.passage_id, text=row.text)
+        for row in plainest_first(stretches(passages, config.passage_chars))
+        if not guard.given_away(row.text)
+    ]
+    # The two prose flows take turns, so that they do not spend the budget on the same passages.
+    seeds = {
+        "reversal": code_seeds(documents, guard)[: config.reversal_seeds],
+        "rewrite": prose[::2][: config.rewrite_seeds],
+        "questions": prose[1::2][: config.question_seeds],
+    }
+    tools = Tools(
+        runner=runner,
+        solvers=config.reversal_solvers,
+        agreement=config.reversal_agreement,
+        rounds=config.revision_rounds,
+    )
+    books: list[Book] = []
+    left = [config.generated_tokens, config.prompt_tokens]
+    for number, (flow, rows) in enumerate(seeds.items()):
+        part = config.shares[number] / sum(config.shares[number:])
+        book = Book(flow=flow)
+        books.append(book)
+        make_bar = progress or (lambda label, total, unit: SilentProgress())
+        with make_bar(f"teacher: {flow}", len(rows), "seeds") as bar:
+            harvest = grow(
+                flow,
+                rows,
+                backend,
+                cache,
+                target=len(rows) * 2 + 1,  # more than there can be: the budget decides
+                tools=tools,
+                guards=Guards(given_away=guard.given_away),
+                ahead=AHEAD,
+                allowance=allowance(flow, left, part),
+                on_seed=lambda seed, desk, outcome, book=book, bar=bar: (  # type: ignore[misc]
+                    book.note(seed, desk, outcome),
+                    bar.advance(),
+                ),
+            )
+        left = [left[0] - harvest.generated_tokens, left[1] - harvest.prompt_tokens]
+    return books
 
 
-class Purse:
-    """A flow's part of the teacher's budget, given out in parts of what is left of it."""
+def allowance(flow: str, left: Sequence[int], part: float) -> Allowance:
+    """Return a flow's part of the tokens left (to write, to read)."""
+    written, read = SEED_TOKENS[flow]
+    return Allowance(
+        generated=int(left[0] * part), prompt=int(left[1] * part), seed_generated=written, seed_prompt=read
+    )
 
-    def __init__(self, teacher: Teacher, share: float) -> None:
-        """Remember what must be left for others."""
-        self.teacher = teacher
-        self.generated_floor = int(teacher.generated * (1 - share))
-        self.prompt_floor = int(teacher.prompt * (1 - share))
 
-    def part(self, share: float) -> float:
-        """Return a share of the flow's own rest as a share of the teacher's whole rest."""
-        generated = max(self.teacher.generated - self.generated_floor, 0) / max(self.teacher.generated, 1)
-        prompt = max(self.teacher.prompt - self.prompt_floor, 0) / max(self.teacher.prompt, 1)
-        return share * min(generated, prompt)
+def code_seeds(documents: Sequence[Document], guard: Withheld) -> list[Seed]:
+    """Return short documented functions: those that can be run first, the shortest of them first."""
+    from trivium.synthesize.flows.reversal import LONGEST_CODE
+
+    able: list[tuple[tuple[bool, int], Seed]] = []
+    for row in documents:
+        if guard.source_is_closed(row.source) or guard.given_away(row.text):
+            continue
+        function = read_function(row)
+        if isinstance(function, Function) and len(function.code) <= LONGEST_CODE:
+            order = (not fidelity.is_self_contained(function), len(function.code))
+            able.append((order, Seed(id=row.id, text=row.text, name=function.name, source=row.source, licence=row.licence)))
+    return [seed for _, seed in sorted(able, key=lambda entry: entry[0])]
+
+
+def report(books: Sequence[Book]) -> dict[str, Any]:
+    """Return calls, tokens, verdicts and cost of an accepted seed, by flow."""
+    flows: dict[str, Any] = {}
+    for book in books:
+        read, written = (sum(getattr(call, f"{side}_tokens") for call in book.calls) for side in ("prompt", "completion"))
+        flows[book.flow] = {
+            "calls": len(book.calls),
+            "tried": book.seeds,
+            "accepted": book.accepted,
+            "yield": round(book.accepted / max(book.seeds, 1), 4),
+            "prompt_tokens": read,
+            "generated_tokens": written,
+            "generated_tokens_per_accepted": round(written / book.accepted, 1) if book.accepted else None,
+            "verdicts": dict(Counter(call.verdict for call in book.calls)),
+            "reasons": dict(Counter(row.reason for row in book.drops).most_common()),
+        }
+    return {
+        "calls": sum(len(book.calls) for book in books),
+        "prompt_tokens": sum(flow["prompt_tokens"] for flow in flows.values()),
+        "generated_tokens": sum(flow["generated_tokens"] for flow in flows.values()),
+        "flows": flows,
+    }
 
 
 def open_backend(config: TeacherConfig, workers: int) -> tuple[Backend | None, str]:

@@ -12,16 +12,13 @@ from trivium.errors import ResourceError
 from trivium.llm.cache import CallCache, cache_path
 from trivium.records import Document, Drop, Example, Passage, Question
 from trivium.synthesize import teacher as teaching
+from trivium.synthesize.book import Call
 from trivium.synthesize.curriculum import order_table
 from trivium.synthesize.flows import constraints, docstrings, facts, problems, rule_rewrite
-from trivium.synthesize.flows.questions import extract_questions
-from trivium.synthesize.flows.reversal import reverse
-from trivium.synthesize.flows.rewrite import rewrite
 from trivium.synthesize.guard import Withheld
 from trivium.synthesize.options import SynthesizeConfig, TeacherConfig
 from trivium.synthesize.rows import Grown, without_repeats
-from trivium.synthesize.seeds import best_first, plainest_first, stretches
-from trivium.synthesize.teacher import Call, Teacher
+from trivium.synthesize.seeds import best_first
 
 if TYPE_CHECKING:
     from trivium.store.run import StageDir
@@ -110,52 +107,19 @@ def _with_teacher(
     backend, reason = teaching.open_backend(config, stage.workers)
     if backend is None:
         return Grown(), [], {"skipped": reason}
+    code = [row for row in documents if row.kind == "code"]
     try:
         with CallCache(cache_path(stage.path.parent)) as cache, _sandbox() as (runner, no_sandbox):
-            teacher = Teacher(
-                backend=backend,
-                cache=cache,
-                generated=config.generated_tokens,
-                prompt=config.prompt_tokens,
-                progress=stage.progress,
-            )
-            grown = taught(teacher, config, documents, passages, guard, runner)
-            report = {"identity": backend.identity, **({"no_sandbox": no_sandbox} if no_sandbox else {})}
-            return grown, teacher.calls, {**report, **_teacher_report(teacher, grown)}
+            books = teaching.teach(backend, cache, config, code, passages, guard, runner, stage.progress)
     finally:
         backend.close()
-
-
-def taught(
-    teacher: Teacher,
-    config: TeacherConfig,
-    documents: Sequence[Document],
-    passages: Sequence[Passage],
-    guard: Withheld,
-    runner: Sandbox | None,
-) -> Grown:
-    """Run reversal, rewriting and questions, each with its share of the budget."""
-    code = [row for row in documents if row.kind == "code" and not guard.source_is_closed(row.source)]
-    prose = plainest_first(stretches(passages, config.passage_chars))
-    first, second, third = config.shares
-    # The two prose flows take turns, so that they do not spend the budget on the same passages.
-    for_rewriting, for_questions = prose[::2], prose[1::2]
-    grown = reverse(
-        code,
-        teacher,
-        config,
-        share=first / (first + second + third),
-        runner=runner,
-        given_away=guard.given_away,
+    grown = Grown(
+        examples=[row for book in books for row in book.examples],
+        drops=[row for book in books for row in book.drops],
+        tried=sum(book.seeds for book in books),
     )
-    grown.add(
-        rewrite(for_rewriting, teacher, config, share=second / (second + third), given_away=guard.given_away)
-    )
-    grown.add(extract_questions(for_questions, teacher, config, share=1.0, given_away=guard.given_away))
-    grown.drops += teacher.drops
-    unjudged = teacher.unjudged()
-    assert not unjudged, f"{len(unjudged)} teacher calls without a verdict, first {unjudged[0]}"
-    return grown
+    report = {"identity": backend.identity, **({"no_sandbox": no_sandbox} if no_sandbox else {})}
+    return grown, [call for book in books for call in book.calls], {**report, **teaching.report(books)}
 
 
 @contextmanager
@@ -180,38 +144,6 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     seconds[name] = time.perf_counter() - started
-
-
-def _teacher_report(teacher: Teacher, grown: Grown) -> dict[str, Any]:
-    """Return calls, tokens, verdicts and cost of an accepted example, by flow."""
-    flows: dict[str, Any] = {}
-    for flow in sorted({call.flow for call in teacher.calls}):
-        calls = [call for call in teacher.calls if call.flow == flow]
-        # A chat and a plain row of the same text are one accepted sample.
-        kept = len({tuple(row.parents) for row in grown.examples if row.flow == flow})
-        opened = sum(call.step in ("describe", "write", "ask") for call in calls)
-        read, written = (
-            sum(getattr(call, f"{side}_tokens") for call in calls) for side in ("prompt", "completion")
-        )
-        flows[flow] = {
-            "calls": len(calls),
-            "tried": opened,
-            "accepted": kept,
-            "yield": round(kept / max(opened, 1), 4),
-            "prompt_tokens": read,
-            "generated_tokens": written,
-            "generated_tokens_per_accepted": round(written / kept, 1) if kept else None,
-            "verdicts": dict(Counter(call.verdict for call in calls)),
-            "reasons": dict(
-                Counter(call.reason.partition(": ")[0] for call in calls if call.reason).most_common()
-            ),
-        }
-    return {
-        "calls": len(teacher.calls),
-        "prompt_tokens": sum(call.prompt_tokens for call in teacher.calls),
-        "generated_tokens": sum(call.completion_tokens for call in teacher.calls),
-        "flows": flows,
-    }
 
 
 def _by(examples: Sequence[Example], field: str) -> dict[str, dict[str, int]]:

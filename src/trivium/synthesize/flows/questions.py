@@ -9,18 +9,12 @@ that sentence when it is answered with the passage, and is not answered as well 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from trivium.llm import Request
+from trivium.records import Example
 from trivium.synthesize import filters, words
 from trivium.synthesize.curriculum import text_difficulty
-from trivium.synthesize.options import TeacherConfig
-from trivium.synthesize.prompts import fill
-from trivium.synthesize.rows import Grown, chat, drop, plain, solved
-from trivium.synthesize.seeds import Stretch
-from trivium.synthesize.teacher import Call, Job, Purse, Teacher
+from trivium.synthesize.rows import solved
+from trivium.synthesize.session import WRITE, Session
 
 FLOW = "questions"
 QUESTION_TOKENS = 40
@@ -31,8 +25,6 @@ AGREE = 0.5
 """F1 of content words from which two answers count as the same."""
 BLIND = 0.8
 """Agreement of a blind answer with the sentence from which a question is too easy."""
-ASK_SHARE = 0.6
-"""Part of the flow's budget for asking; most questions do not survive to be answered."""
 
 _REASONS = re.compile(r"\b(?:because|therefore|so that|hence|thus)\b|^(?:If|When|Unless)\b")
 _LEANS = re.compile(
@@ -42,55 +34,25 @@ _LEANS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A stretch and the sentence of it that is worth a question."""
-
-    stretch: Stretch
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A point and the question that leads to it."""
-
-    point: Point
-    call: Call
-    question: str
-
-
-def extract_questions(
-    stretches: Sequence[Stretch],
-    teacher: Teacher,
-    config: TeacherConfig,
-    *,
-    share: float,
-    given_away: Callable[[str], str],
-) -> Grown:
-    """Grow questions with answers from stretches of prose (plain: source synthetic; and a chat each).
-
-    Args:
-        stretches: Seeds in order of preference.
-        teacher: Asks, answers with the passage (greedily and sampled) and answers blind.
-        config: Number of seeds.
-        share: Part of the teacher's remaining budget.
-        given_away: Names the withheld fact that a text states, or returns an empty string.
-    """
-    seeds = [stretch for stretch in stretches[: config.question_seeds] if not given_away(stretch.text)]
-    grown = Grown(tried=len(seeds))
-    points = []
-    for stretch in seeds:
-        if sentence := key_sentence(stretch.text):
-            points.append(Point(stretch, sentence))
-        else:
-            reason = "no sentence to ask for"
-            grown.drops.append(drop(stretch.passage_id, FLOW, reason, detail=stretch.text))
-    purse = Purse(teacher, share)
-    asked = _ask(points, teacher, config, purse.part(ASK_SHARE))
-    answers = teacher.ask(FLOW, "answer", _answer_jobs(asked, config), purse.part(1.0))
-    for index, entry in enumerate(asked):
-        _judge(entry, answers[3 * index : 3 * index + 3], teacher, grown)
-    return grown
+async def grow(at: Session) -> list[Example]:
+    """Ask for the passage's conclusion, answer with and without the passage (synthetic; and a chat)."""
+    passage = at.seed.text
+    sentence = key_sentence(passage)
+    at.object_if("seed", None if sentence else "no sentence to ask for", passage)
+    question = await at.ask(
+        "ask", filters.unlabelled, max_tokens=QUESTION_TOKENS, sampling=WRITE, stop=("\n",), sentence=sentence
+    )
+    at.object_if("ask", filters.bad_form(question) or filters.bad_question(question, passage), question)
+    more = {"max_tokens": ANSWER_TOKENS, "stop": ("\n",), "whole": False, "question": question}
+    first = await at.ask("answer", passage=passage, **more)
+    second = await at.ask("answer", sampling=WRITE, number=1, passage=passage, **more)
+    blind = await at.ask("blind", **more)
+    at.object_if("ask", objection(sentence, first, second, blind), f"{question} | {sentence}")
+    difficulty = text_difficulty(sentence)
+    return [
+        at.plain("synthetic", solved(question, sentence), difficulty=difficulty),
+        at.chat(question, sentence, difficulty=difficulty),
+    ]
 
 
 def key_sentence(text: str) -> str:
@@ -102,75 +64,6 @@ def key_sentence(text: str) -> str:
         if low <= len(sentence) <= high and sentence.endswith(".") and not _LEANS.search(sentence)
     ]
     return next((sentence for sentence in able if _REASONS.search(sentence)), able[0] if able else "")
-
-
-def _ask(points: Sequence[Point], teacher: Teacher, config: TeacherConfig, share: float) -> list[Asked]:
-    jobs = [
-        Job(
-            Request(
-                messages=fill(FLOW, "ask", sentence=point.sentence),
-                max_tokens=QUESTION_TOKENS,
-                temperature=config.temperature,
-                top_p=config.top_p,
-                stop=("\n",),
-            ),
-            (point.stretch.passage_id,),
-        )
-        for point in points
-    ]
-    asked = []
-    for point, call in zip(points, teacher.ask(FLOW, "ask", jobs, share), strict=True):
-        if call is None:
-            continue
-        question = filters.unlabelled(call.reply)
-        reason = "truncated" if call.finish == "length" else None
-        reason = reason or filters.bad_form(question) or filters.bad_question(question, point.stretch.text)
-        if reason:
-            teacher.reject(call, reason)
-        else:
-            asked.append(Asked(point, call, question))
-    return asked
-
-
-def _answer_jobs(asked: Sequence[Asked], config: TeacherConfig) -> list[Job]:
-    """Three jobs a question: greedy with the passage, sampled with the passage, greedy without it."""
-    jobs = []
-    for entry in asked:
-        with_text = fill(FLOW, "answer", passage=entry.point.stretch.text, question=entry.question)
-        blind = fill(FLOW, "blind", question=entry.question)
-        for seed, messages in enumerate((with_text, with_text, blind)):
-            request = Request(
-                messages=messages,
-                max_tokens=ANSWER_TOKENS,
-                temperature=config.temperature if seed == 1 else 0.0,
-                top_p=config.top_p,
-                seed=seed,
-                stop=("\n",),
-            )
-            jobs.append(Job(request, (entry.point.stretch.passage_id, entry.call.id)))
-    return jobs
-
-
-def _judge(entry: Asked, answers: Sequence[Call | None], teacher: Teacher, grown: Grown) -> None:
-    told = [call for call in answers if call is not None]
-    for call in told:
-        teacher.use(call)
-    if len(told) < len(answers):
-        teacher.reject(entry.call, "budget spent before it was answered")
-        return
-    first, second, blind = (call.reply for call in told)
-    if reason := objection(entry.point.sentence, first, second, blind):
-        teacher.reject(entry.call, reason)
-        return
-    teacher.keep(entry.call)
-    common: dict[str, Any] = {
-        "parents": [entry.point.stretch.passage_id, entry.call.id],
-        "depth": 1,
-        "difficulty": text_difficulty(entry.point.sentence),
-    }
-    text = solved(entry.question, entry.point.sentence)
-    grown.examples.append(plain(FLOW, "synthetic", text, **common))
-    grown.examples.append(chat(FLOW, entry.question, entry.point.sentence, **common))
 
 
 def objection(sentence: str, first: str, second: str, blind: str) -> str:

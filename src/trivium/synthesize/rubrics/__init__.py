@@ -6,6 +6,7 @@ import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -37,13 +38,17 @@ class Rubric:
         """Return the dimensions as lines for a prompt."""
         return "\n".join(f"{entry.name}: {entry.asks}" for entry in self.dimensions)
 
-    def schema(self) -> str:
-        """Return the JSON schema of a critique: the worst fault first, since a reason before scores helps."""
+    def shape(self, *, quote: bool = False) -> dict[str, Any]:
+        """Return the JSON schema of a critique: the worst fault first, since a reason before scores helps.
+
+        Args:
+            quote: Whether the critic must quote the draft before that.
+        """
+        said = {"type": "string", "maxLength": LONGEST_FAULT}
+        texts = {"quote": said, "fault": said} if quote else {"fault": said}
         scores = {entry.name: {"enum": list(range(MOST + 1))} for entry in self.dimensions}
-        fault = {"type": "string", "maxLength": LONGEST_FAULT}
-        names = ["fault", *scores]
-        shape = {"type": "object", "properties": {"fault": fault, **scores}, "required": names}
-        return json.dumps({**shape, "additionalProperties": False})
+        shape = {"type": "object", "properties": {**texts, **scores}, "required": [*texts, *scores]}
+        return {**shape, "additionalProperties": False}
 
     def read(self, critique: str) -> tuple[dict[str, int], str]:
         """Return the scores and the fault of a critique; what it does not score is left out."""

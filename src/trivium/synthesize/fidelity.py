@@ -56,6 +56,8 @@ class Trial:
 
     inputs: tuple[tuple[Any, ...], ...]
     outcomes: tuple[tuple[str, str], ...]
+    kinds: tuple[tuple[str, ...], ...]
+    """For each input the kinds of its arguments."""
 
 
 def is_self_contained(function: Function) -> bool:
@@ -93,23 +95,37 @@ def try_out(function: Function, runner: Runner) -> Trial | None:
     worked = [kind for kind, _, _ in first]
     more = [worked[index % len(worked)] for index in range(2 * MOST_INPUTS)]
     found = first + _returned(function, [_draw(rng, kind) for kind in more], more, runner)
-    distinct = {repr(arguments): (arguments, outcome) for _, arguments, outcome in found}
+    distinct = {repr(arguments): (arguments, outcome, kind) for kind, arguments, outcome in found}
     kept = list(distinct.values())
     rng.shuffle(kept)
     kept = kept[:MOST_INPUTS]
-    if len(kept) < LEAST_INPUTS or len({_effect(*pair) for pair in kept}) < LEAST_OUTCOMES:
+    if len(kept) < LEAST_INPUTS or len({_effect(*row[:2]) for row in kept}) < LEAST_OUTCOMES:
         return None
-    return Trial(tuple(arguments for arguments, _ in kept), tuple(outcome for _, outcome in kept))
+    arguments, outcomes, kinds_of = zip(*kept, strict=True)
+    return Trial(arguments, outcomes, kinds_of)
 
 
 def agreement(code: str, name: str, trial: Trial, runner: Runner) -> float:
-    """Return the share of trial inputs on which other code gives the same value and arguments."""
-    outcomes = runner.call(code, name, trial.inputs)
-    same = (
-        outcome.status == "ok" and (outcome.value_repr, outcome.arguments_repr) == expected
-        for outcome, expected in zip(outcomes, trial.outcomes, strict=True)
-    )
-    return sum(same) / len(trial.inputs)
+    """Return the share of trial inputs on which other code gives the same value and arguments.
+
+    What a function happens to do with kinds of arguments that it was not written for need not come back: the
+    best share of one kind counts, if that kind has enough inputs and outcomes to tell functions apart. Code
+    that runs out of time on one input is not tried on the rest, which then count as different.
+    """
+    same = [False] * len(trial.inputs)
+    for number, arguments in enumerate(trial.inputs):
+        (outcome,) = runner.call(code, name, [arguments])
+        if outcome.status == "timeout":
+            break
+        got = (outcome.value_repr, outcome.arguments_repr)
+        same[number] = outcome.status == "ok" and got == trial.outcomes[number]
+    shares = [sum(same) / len(same)]
+    for kind in set(trial.kinds):
+        here = [number for number, other in enumerate(trial.kinds) if other == kind]
+        told = {_effect(trial.inputs[number], trial.outcomes[number]) for number in here}
+        if len(here) >= LEAST_INPUTS and len(told) >= LEAST_OUTCOMES:
+            shares.append(sum(same[number] for number in here) / len(here))
+    return max(shares)
 
 
 def likeness(one: str, other: str) -> float:

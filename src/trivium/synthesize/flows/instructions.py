@@ -47,8 +47,9 @@ async def grow(at: Session) -> list[Example]:
 
 def objection(reply: str, prompt: str, picks: list[constraints.Pick]) -> str | None:
     """Say what is wrong with a reply that obeys: it parrots the prompt, or is a refusal."""
-    repeats = any(pick.kind == "repeat_request" for pick in picks)
-    if not repeats and words.copied_share(reply, prompt) > PARROT and len(words.plain_words(reply)) > 6:
+    told = [str(pick.params["request"]) for pick in picks if pick.kind == "repeat_request"]
+    body = reply.replace(told[0], "", 1) if told else reply
+    if words.copied_share(body, prompt) > PARROT and len(words.plain_words(body)) > 6:
         return "parrots the prompt"
     if reply.strip().lower().startswith(("i'm sorry", "i am sorry", "i cannot", "i can't", "as an ai")):
         return "refuses"

@@ -22,7 +22,7 @@ from trivium.synthesize.session import WRITE, Session
 FLOW = "taxonomy"
 GROUNDED = 0.6
 """Least share of the content words of material and answer that must come from what they are made of."""
-GROWTH = (1.0, 2.5)
+GROWTH = (1.0, 3.5)
 """Words of a refined task over words of the first one."""
 SAME = 0.95
 """Overlap from which a refined task is the first one again."""

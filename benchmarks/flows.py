@@ -1,16 +1,16 @@
 """The flows: do their filters catch what was planted, and what does a real local teacher yield?
 
-    python benchmarks/flows.py                                         # planted defects, every flow
-    python benchmarks/flows.py --teacher --data ../shared/data --seeds 12   # real seeds, real teacher
+    python benchmarks/flows.py                                    # planted defects, every flow
+    python benchmarks/flows.py --teacher --data ../shared/data   # real seeds and teacher
 
 Planted: tests/synthesize/planted*.py hold scripted seeds, replies and defects; each runs through the same code
 as a real teacher, the code flows in the real sandbox (`trivium doctor`). A defect is caught if no accepted row
 carries it; a false alarm is a clean case that gives no row. Swapped roles (who does what to whom) are counted
 apart, as a blind spot of rules that look at words: a judge or a better teacher has to see them.
 
-Teacher: needs xllamacpp and a GGUF file (TRIVIUM_TEACHER) and a data folder with textbook-openstax-python or
-another folder of prose, gsm8k-train, self-instruct-seeds or dolly-hhrlhf-small, and nq-open-800 or simpleqa-500;
-functions come from this Python's standard library. Calls are cached in the output folder, so a killed run
+Teacher: needs xllamacpp and a GGUF file (TRIVIUM_TEACHER) and a data folder with textbook-d2l or
+another folder of prose (--prose), gsm8k-train, self-instruct-seeds and nq-open-800; functions come from this
+Python's standard library. Calls are cached in the output folder, so a killed run
 goes on where it was. Writes samples-FLOW.md (ten rows, accepted ones first) and flows.json there. Seconds are
 those of calls paid for in this run. Ends with one JSON line.
 """
@@ -47,7 +47,7 @@ from trivium.verify.sandbox import Sandbox  # noqa: E402
 CAUGHT, ALARMS = 0.95, 0.05
 MODULES = (planted, planted_numbers, planted_code)
 FOLDERS = {
-    "prose": "textbook-openstax-python",
+    "prose": "textbook-d2l",
     "question": "gsm8k-train",
     "request": "self-instruct-seeds",
     "trivia": "nq-open-800",
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--teacher", action="store_true")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--prose", default=FOLDERS["prose"], help="folder of prose inside the data folder")
-    parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("--seeds", type=int, default=12, help="seeds a flow")
     parser.add_argument("--out", type=Path, default=Path("runs/flows"))
     args = parser.parse_args()
     if args.teacher and args.data is None:
@@ -104,7 +104,9 @@ def with_plants(flows: Iterable[str], tools: Tools) -> dict[str, Any]:
             flush=True,
         )
     blind = blind_spot(tools)
-    print(f"blind spot (not counted above): swapped roles are let through in {blind[0]} of {blind[1]} rewrites")
+    print(
+        f"blind spot (not counted above): swapped roles are let through in {blind[0]} of {blind[1]} rewrites"
+    )
     return {"name": "flows", "planted": table, "swapped_roles_let_through": list(blind)}
 
 

@@ -55,7 +55,10 @@ def execution() -> Iterator[Case]:
         right, same, bad = (code_of(name, parameters, part) for part in (body, other, wrong))
         for number, wording in enumerate(WORDINGS):
             seed = seed_of(documented(name, parameters, statement, body), solution=wording.format(statement))
-            script = {"solve": [right, f"```python\n{same}\n```", bad], "test": ["\n".join(asserts[:4]), "\n".join(asserts[2:])]}
+            script = {
+                "solve": [right, f"```python\n{same}\n```", bad],
+                "test": ["\n".join(asserts[:4]), "\n".join(asserts[2:])],
+            }
             case = Case(flow="execution", seed=seed, script=script)
             yield case
             none = code_of(name, parameters, "    return None")
@@ -65,11 +68,22 @@ def execution() -> Iterator[Case]:
             yield case.but("only one readable solution", solve=[right, "No idea.", "def other(): pass"])
             yield case.but("no tests", test="Test it with a few values.")
             yield case.but("the same test again and again", test="\n".join([asserts[number]] * 6))
-            yield case.but("tests that compare nothing", test="\n".join(f"assert {name}{call.split(' == ')[0]} or True" for call in calls))
+            yield case.but(
+                "tests that compare nothing",
+                test="\n".join(f"assert {name}{call.split(' == ')[0]} or True" for call in calls),
+            )
             broken = [line.replace(" == ", " == 'x', ") for line in asserts]
-            yield case.but("tests that expect what is wrong", test=["\n".join(f"assert {name}{call.split(' == ')[0]} == {number + 99}" for call in calls), asserts[0]])
+            yield case.but(
+                "tests that expect what is wrong",
+                test=[
+                    "\n".join(f"assert {name}{call.split(' == ')[0]} == {number + 99}" for call in calls),
+                    asserts[0],
+                ],
+            )
             yield case.but("tests that are no tests", test="\n".join(broken[:3]))
-            weak = "\n".join(f"assert {name}{call.split(' == ')[0]} != {i + 777}" for i, call in enumerate(calls))
+            weak = "\n".join(
+                f"assert {name}{call.split(' == ')[0]} != {i + 777}" for i, call in enumerate(calls)
+            )
             yield case.but("tests that a stub passes", test=weak)
             yield case.on("no function in the seed", text="x = 1")
             yield case.on("a seed that does not parse", text=f"def {name}(:")
@@ -84,7 +98,9 @@ def reversal() -> Iterator[Case]:
             case = Case(flow="reversal", seed=seed, script={"describe": told, "solve": [bad, same]})
             yield case
             yield case.but("code pasted", describe=f"{told}\n```python\n{right}\n```")
-            yield case.but("code line pasted", describe=f"{told} It does this: {body.strip().splitlines()[-1]}.")
+            yield case.but(
+                "code line pasted", describe=f"{told} It does this: {body.strip().splitlines()[-1]}."
+            )
             yield case.but("statement cut off", describe=told.rstrip("."))
             yield case.but("talk about itself", describe=f"Sure! {told}")
             yield case.but("empty statement", describe="A function.")
@@ -92,7 +108,9 @@ def reversal() -> Iterator[Case]:
             yield case.but("no such function", solve=same.replace(name, "other_name"))
             yield case.but("a solver that does nothing", solve=code_of(name, parameters, "    return None"))
             if name == "clamp_value" and wording.startswith("Give"):  # two seconds each: once is enough
-                yield case.but("a solver that never ends", solve=code_of(name, parameters, "    while True: pass"))
+                yield case.but(
+                    "a solver that never ends", solve=code_of(name, parameters, "    while True: pass")
+                )
             yield case.but("prose instead of code", solve="First sort the values, then take what is asked.")
             yield case.on("undocumented", text=right)
 
@@ -123,7 +141,9 @@ def instructions() -> Iterator[Case]:
                 good = constraints.witness(picks) or ""
             missed = constraints.near_miss(TEXT, good, picks, random.Random(2))
             poor = missed[0] if missed and not constraints.passes(missed[0], picks) else ""
-            case = Case(flow="instructions", seed=seed, script={"reply": [poor or "No.", good, good], "judge": "Yes."})
+            case = Case(
+                flow="instructions", seed=seed, script={"reply": [poor or "No.", good, good], "judge": "Yes."}
+            )
             yield case
             if poor:
                 yield case.but("a near miss each time", reply=poor)
@@ -155,7 +175,9 @@ def checkers() -> Iterator[Case]:
         return f"def evaluate(response):\n    return {test}"
 
     def cases(good, bad) -> str:
-        rows = [{"response": text, "obeys": True} for text in good] + [{"response": text, "obeys": False} for text in bad]
+        rows = [{"response": text, "obeys": True} for text in good] + [
+            {"response": text, "obeys": False} for text in bad
+        ]
         return json.dumps({"cases": rows})
 
     for rule, one, two, good, bad in RULES:
@@ -172,10 +194,21 @@ def checkers() -> Iterator[Case]:
             yield case
             yield case.but("nothing to check", invent="Be as warm and friendly as you can.")
             yield case.but("code for a rule", invent=f"```def evaluate(response): return {one}```")
-            yield case.but("checkers that always agree", check=[function("True"), function("1 == 1"), function("not False")])
-            yield case.but("checkers that never agree", check=[function(f"not ({one})"), function(f"not ({two})"), function("False")])
-            yield case.but("one readable checker", check=[function(one), "Count the words.", "def other(): pass"])
-            yield case.but("checkers that fail", check=[function("1 / 0"), function("undefined"), function("open('/etc/passwd').read()")])
+            yield case.but(
+                "checkers that always agree",
+                check=[function("True"), function("1 == 1"), function("not False")],
+            )
+            yield case.but(
+                "checkers that never agree",
+                check=[function(f"not ({one})"), function(f"not ({two})"), function("False")],
+            )
+            yield case.but(
+                "one readable checker", check=[function(one), "Count the words.", "def other(): pass"]
+            )
+            yield case.but(
+                "checkers that fail",
+                check=[function("1 / 0"), function("undefined"), function("open('/etc/passwd').read()")],
+            )
             yield case.but("one checker three times", check=[function(one)] * 3)
             yield case.but("cases of one kind", cases=cases(good, ()))
             yield case.but("cases the wrong way round", cases=cases(bad, good))

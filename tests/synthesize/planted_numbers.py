@@ -52,8 +52,12 @@ def plurality() -> Iterator[Case]:
         yield case.but("too easy", solve=right)
         yield case.but("no two agree", solve=[right, r(w), r(x), r(y), r(z), r(z + 1), r(z + 2), r(z + 3)])
         yield case.but("two answers are as likely", solve=[right, r(w)] * 4)
-        yield case.but("no clear plurality", solve=[right, right, r(w), r(x), r(w), r(y), r(z), right and r(z + 5)])
-        yield case.but("most replies have no answer", solve=["I do not know."] * 2 + ["It depends."] * 4 + [right, r(w)])
+        yield case.but(
+            "no clear plurality", solve=[right, right, r(w), r(x), r(w), r(y), r(z), right and r(z + 5)]
+        )
+        yield case.but(
+            "most replies have no answer", solve=["I do not know."] * 2 + ["It depends."] * 4 + [right, r(w)]
+        )
         false = f"{p.a} x {p.b} = {p.product + 3}. So it is done.\nAnswer: {p.total}"
         yield case.but("right by a false equation", solve=[false if d is right else d for d in draws])
         if number % 2 == 0:
@@ -80,11 +84,18 @@ def infill() -> Iterator[Case]:
         yield case.but("the value without a step", fill=[wrong, gap.value, gap.value, gap.value])
         false = f"Mina has {p.a} x {p.b + 1} = {gap.value} {p.thing} at first."
         yield case.but("the value by a false equation", fill=[wrong, false, false, wrong])
-        yield case.but("talk", fill=[wrong, f"Sure! The missing step is easy, {p.a} and {gap.value}.", wrong, wrong])
-        yield case.on("a solution with a false equation", solution=p.solution.replace(f"= <<{p.product}-{p.c}", f"+ 1 = <<{p.product}-{p.c}"))
+        yield case.but(
+            "talk", fill=[wrong, f"Sure! The missing step is easy, {p.a} and {gap.value}.", wrong, wrong]
+        )
+        yield case.on(
+            "a solution with a false equation",
+            solution=p.solution.replace(f"= <<{p.product}-{p.c}", f"+ 1 = <<{p.product}-{p.c}"),
+        )
         yield case.on("no step with a value", solution="She counts.\nShe adds.\nShe is done.")
         lines = p.solution.split("\n")
-        yield case.on("the step stands elsewhere too", solution="\n".join([lines[0], lines[0], lines[0], lines[2]]))
+        yield case.on(
+            "the step stands elsewhere too", solution="\n".join([lines[0], lines[0], lines[0], lines[2]])
+        )
 
 
 def trajectory() -> Iterator[Case]:
@@ -100,13 +111,23 @@ def trajectory() -> Iterator[Case]:
         yield case.but("speaks of the call", retell=told.replace("remain.", "remain, as the call returned."))
         yield case.but("another answer", retell=told.replace(f"Answer: {p.total}", f"Answer: {p.total + 2}"))
         yield case.but("no answer", retell=told.rpartition("\n")[0])
-        yield case.but("false equation", retell=told.replace(f"= {p.rest} remain", f"= {p.rest} remain, and 7 x 8 = 54"))
+        yield case.but(
+            "false equation", retell=told.replace(f"= {p.rest} remain", f"= {p.rest} remain, and 7 x 8 = 54")
+        )
         yield case.but("new number", retell=told.replace("Buying 20 more", "After 3719 days, buying 20 more"))
-        yield case.but("a step left out", retell=f"Mina ends with {p.rest} + 20 = {p.total} {p.thing} in all.\nAnswer: {p.total}")
+        yield case.but(
+            "a step left out",
+            retell=f"Mina ends with {p.rest} + 20 = {p.total} {p.thing} in all.\nAnswer: {p.total}",
+        )
         yield case.but("boilerplate", retell=f"Sure! {told}")
         yield case.but("nothing but the answer", retell=f"Answer: {p.total}")
-        yield case.on("a call that does not hold", solution=p.solution.replace(f"<<{p.a}*{p.b}={p.product}>>", f"<<{p.a}*{p.b}={p.product + 5}>>"))
-        yield case.on("a call that cannot be run", solution=p.solution.replace(f"<<{p.a}*{p.b}", "<<boxes*each"))
+        yield case.on(
+            "a call that does not hold",
+            solution=p.solution.replace(f"<<{p.a}*{p.b}={p.product}>>", f"<<{p.a}*{p.b}={p.product + 5}>>"),
+        )
+        yield case.on(
+            "a call that cannot be run", solution=p.solution.replace(f"<<{p.a}*{p.b}", "<<boxes*each")
+        )
         yield case.on("too few calls", solution=f"{p.rest} + 20 = <<{p.rest}+20={p.total}>>{p.total}")
 
 
@@ -117,11 +138,17 @@ def curriculum() -> Iterator[Case]:
         script = {"judge_quality": good, "solve": [right, wrong, right, wrong][: 2 + number % 3]}
         case = Case(flow="curriculum", seed=p.seed(), script=script)
         yield case
-        yield case.but("unclear", judge_quality=json.dumps({"fault": "two readings", "clear": 1, "justified": 3}))
-        yield case.but("unjustified", judge_quality=json.dumps({"fault": "a leap", "clear": 3, "justified": 1}))
+        yield case.but(
+            "unclear", judge_quality=json.dumps({"fault": "two readings", "clear": 1, "justified": 3})
+        )
+        yield case.but(
+            "unjustified", judge_quality=json.dumps({"fault": "a leap", "clear": 3, "justified": 1})
+        )
         yield case.but("scores are not JSON", judge_quality="A good problem.")
         yield case.but("a score is missing", judge_quality=json.dumps({"fault": "none", "clear": 3}))
-        yield case.on("a false equation", solution=p.solution.replace(f"{p.a} x {p.b} =", f"{p.a} x {p.b} + 1 ="))
+        yield case.on(
+            "a false equation", solution=p.solution.replace(f"{p.a} x {p.b} =", f"{p.a} x {p.b} + 1 =")
+        )
         yield case.on("ends in another answer", answer=str(p.total + 9))
         yield case.on("no answer", answer="")
         yield case.on("no solution", solution="")

@@ -1,7 +1,8 @@
-"""The three teacher flows on a scripted teacher: what is kept, what is dropped and why, and the books."""
+"""The three flows that the stage runs, on a scripted teacher: what is kept, what is dropped, and the books."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,40 +12,38 @@ import pytest
 
 from trivium.llm import CallCache, Request
 from trivium.llm.backends.scripted import Scripted
-from trivium.synthesize.flows.questions import extract_questions, key_sentence
-from trivium.synthesize.flows.reversal import reverse
-from trivium.synthesize.flows.rewrite import rewrite
-from trivium.synthesize.options import TeacherConfig
+from trivium.llm.generate import Allowance, Harvest
+from trivium.synthesize.book import Book
+from trivium.synthesize.flows.questions import key_sentence
+from trivium.synthesize.grow import Guards, grow
 from trivium.synthesize.prompts import FOLDER, fill
 from trivium.synthesize.rubrics import load
-from trivium.synthesize.seeds import Stretch, stretches
-from trivium.synthesize.teacher import Teacher
+from trivium.synthesize.seeds import Seed
+from trivium.synthesize.session import Tools
+from trivium.synthesize.teacher import allowance
 
-CONFIG = TeacherConfig()
 GOOD = (
     "If there is no room left in the cache, the decorator throws the oldest result away, unless its size is "
     "unlimited. A result is stored under the arguments of the call, so the same arguments give it again."
 )
 
 
-def teacher(
-    answer: Callable[[Request], str | None], cache: CallCache | None = None, **budget: int
-) -> Teacher:
-    limits = {"generated": 100_000, "prompt": 100_000, **budget}
-    return Teacher(backend=Scripted(function=answer), cache=cache, **limits)
+def grown(
+    flow: str,
+    seeds: Sequence[Seed],
+    answer: Callable[[Request], str | None],
+    cache: CallCache | None = None,
+    **more: Any,
+) -> tuple[Book, Harvest, Scripted]:
+    book, backend = Book(flow=flow), Scripted(function=answer)
+    harvest = grow(flow, seeds, backend, cache, target=99, on_seed=book.note, **more)
+    assert harvest.taken == len(book.drops) + book.accepted, "every seed ends in the books"
+    return book, harvest, backend
 
 
-def stretch(make: SimpleNamespace) -> list[Stretch]:
-    return stretches([make.passage(make.PROSE)], (100, 400))
-
-
-def nothing(text: str) -> str:
-    return ""
-
-
-def verdicts(asked: Teacher) -> dict[str, list[str]]:
+def verdicts(book: Book) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for call in asked.calls:
+    for call in book.calls:
         found.setdefault(call.step, []).append(f"{call.verdict} {call.reason}".strip())
     return found
 
@@ -65,17 +64,13 @@ class Runner:
         return outcomes
 
 
-def reversed_with(make: SimpleNamespace, statement: str, *solutions: str) -> tuple[Teacher, Any]:
+def reversed_with(make: SimpleNamespace, statement: str, *solutions: str) -> Book:
     def answer(request: Request) -> str:
         solving = "Write the Python function" in request.messages[-1].content
         return solutions[request.seed] if solving else statement
 
-    asked = teacher(answer)
-    grown = reverse(
-        [make.document(make.MEDIAN)], asked, CONFIG, share=1.0, runner=Runner(), given_away=nothing
-    )
-    assert asked.unjudged() == []
-    return asked, grown
+    seed = Seed(id="code", text=make.MEDIAN, source="python:demo.py", name="pick")
+    return grown("reversal", [seed], answer, tools=Tools(runner=Runner()))[0]  # type: ignore[arg-type]
 
 
 STATEMENT = "It gives the element in the middle of the given list."
@@ -84,42 +79,41 @@ OTHER = "```python\ndef pick(values):\n    return values[0]\n```"
 
 
 def test_reversal_keeps_what_is_regenerated_and_links_every_step(make: SimpleNamespace) -> None:
-    asked, grown = reversed_with(make, STATEMENT, OTHER, SAME)
-    text, chat = grown.examples
+    book = reversed_with(make, STATEMENT, OTHER, SAME)
+    text, chat = book.examples
     assert text.source == "code" and chat.source == "chat"
     assert chat.messages[0].content == f"Write the Python function pick(values). {STATEMENT}"
     assert "half = len(values) // 2" in chat.messages[1].content, "the original is the reply, not the copy"
-    assert text.parents == [make.document(make.MEDIAN).id, asked.calls[0].id]
-    assert verdicts(asked) == {"describe": ["kept"], "solve": ["used", "used"]}
+    assert text.parents == ["code", book.calls[0].id] == chat.parents
+    assert verdicts(book)["describe"] == ["kept"]
+    assert [call.parents for call in book.calls[1:]] == [["code", book.calls[0].id]] * 2
 
 
 @pytest.mark.parametrize(
     ("statement", "solutions", "reason"),
     [
-        (f"{STATEMENT}\n```python\nreturn values[half]\n```", (SAME, SAME), "leak: code pasted"),
-        (STATEMENT, (OTHER, OTHER), "not regenerated: behaviour"),
+        (f"{STATEMENT}\n```python\nreturn values[half]\n```", (SAME, SAME), "leak"),
+        (STATEMENT, (OTHER, OTHER), "not regenerated"),
         (
             STATEMENT,
             ("I cannot.", "```python\ndef other(x):\n    return x\n```"),
-            "not regenerated: behaviour 0.00",
+            "no such function in the replies",
         ),
-        ("Sure, it returns the middle value.", (SAME, SAME), "boilerplate: sure,"),
+        ("Sure, it returns the middle value.", (SAME, SAME), "boilerplate"),
     ],
 )
 def test_reversal_drops(
     make: SimpleNamespace, statement: str, solutions: tuple[str, str], reason: str
 ) -> None:
-    asked, grown = reversed_with(make, statement, *solutions)
-    assert grown.examples == []
-    assert asked.calls[0].verdict == "dropped" and asked.calls[0].reason.startswith(reason)
-    assert [row.source for row in asked.drops if row.id == asked.calls[0].id] == [
-        make.document(make.MEDIAN).id
-    ]
+    book = reversed_with(make, statement, *solutions)
+    assert book.examples == []
+    assert (book.calls[0].verdict, book.calls[0].reason) == ("dropped", reason)
+    assert [(row.id, row.source) for row in book.drops] == [(book.calls[0].id, "code")]
 
 
 def rewritten_with(
     make: SimpleNamespace, *versions: str, scores: Sequence[int] = (1, 3), rounds: int = 1
-) -> Any:
+) -> Book:
     """Let the writer say the versions in turn and the critic give the scores in turn."""
     critiques = iter(scores)
 
@@ -129,20 +123,19 @@ def rewritten_with(
             return f'{{"fault": "dull", "faithful": {score}, "complete": {score}, "clear": {score}}}'
         return versions[request.seed]
 
-    asked = teacher(answer)
-    config = TeacherConfig(revision_rounds=rounds)
-    grown = rewrite(stretch(make), asked, config, share=1.0, given_away=nothing)
-    assert asked.unjudged() == []
-    return asked, grown
+    return grown("rewrite", [Seed(id="prose", text=make.PROSE)], answer, tools=Tools(rounds=rounds))[0]
+
+
+def texts(book: Book) -> list[str]:
+    return [row.text for row in book.examples]
 
 
 def test_rewrite_keeps_a_better_revision(make: SimpleNamespace) -> None:
     better = GOOD.replace("throws the oldest result away", "drops the oldest result")
-    asked, grown = rewritten_with(make, GOOD, better, scores=(1, 3))
-    assert [row.text for row in grown.examples] == [better]
-    assert grown.examples[0].source == "web_rewrites" and grown.examples[0].depth == 1
-    assert set(grown.examples[0].parents) > {stretch(make)[0].passage_id}
-    assert verdicts(asked)["revise"] == ["kept"]
+    book = rewritten_with(make, GOOD, better, scores=(1, 3))
+    assert texts(book) == [better]
+    assert book.examples[0].source == "web_rewrites" and book.examples[0].depth == 1
+    assert "kept" in verdicts(book)["revise"] and len(book.examples[0].parents) > 1
 
 
 @pytest.mark.parametrize(
@@ -158,39 +151,52 @@ def test_rewrite_keeps_a_better_revision(make: SimpleNamespace) -> None:
 def test_the_last_revision_is_never_kept_by_default(
     make: SimpleNamespace, second: str, scores: tuple[int, int]
 ) -> None:
-    _, grown = rewritten_with(make, GOOD, second, scores=scores)
-    assert [row.text for row in grown.examples] == [GOOD]
+    assert texts(rewritten_with(make, GOOD, second, scores=scores)) == [GOOD]
 
 
 def test_a_faulty_draft_may_be_mended_and_its_fault_is_what_the_reviser_is_told(
     make: SimpleNamespace,
 ) -> None:
-    asked, grown = rewritten_with(make, GOOD.replace("room", "7 rooms"), GOOD, scores=(3, 3))
-    assert [row.text for row in grown.examples] == [GOOD]
-    revise = next(call for call in asked.calls if call.step == "revise")
-    assert "new number: 7" in revise.prompt
-    assert verdicts(asked)["write"] == ["dropped new number: 7"]
+    book = rewritten_with(make, GOOD.replace("room", "7 rooms"), GOOD, scores=(3, 3))
+    assert texts(book) == [GOOD]
+    assert "new number: 7" in next(call for call in book.calls if call.step == "revise").prompt
 
 
 def test_good_enough_and_hopeless_drafts_are_not_revised(make: SimpleNamespace) -> None:
-    asked, grown = rewritten_with(make, GOOD, GOOD, scores=(2,))
-    assert "revise" not in verdicts(asked) and len(grown.examples) == 1
-    asked, grown = rewritten_with(make, "As an AI language model I like caches a lot.", GOOD)
-    assert "revise" not in verdicts(asked) and grown.examples == []
+    book = rewritten_with(make, GOOD, GOOD, scores=(2,))
+    assert "revise" not in verdicts(book) and len(book.examples) == 1
+    book = rewritten_with(make, "As an AI language model I like caches a lot.", GOOD)
+    assert "revise" not in verdicts(book) and book.examples == []
 
 
-def test_a_critic_that_says_nothing_useful_is_dropped(make: SimpleNamespace) -> None:
-    asked = teacher(lambda request: "lovely" if request.schema else GOOD)
-    grown = rewrite(stretch(make), asked, CONFIG, share=1.0, given_away=nothing)
-    assert set(verdicts(asked)["critique"]) == {"dropped critique without scores"}
-    assert [row.text for row in grown.examples] == [GOOD]
+def test_a_critic_that_says_nothing_useful_does_not_decide(make: SimpleNamespace) -> None:
+    seed = Seed(id="prose", text=make.PROSE)
+    book, _, _ = grown("rewrite", [seed], lambda request: "lovely" if request.schema else GOOD)
+    assert texts(book) == [GOOD]
 
 
 def test_withheld_fact_in_a_rewrite(make: SimpleNamespace) -> None:
-    asked = teacher(lambda request: GOOD)
     given = lambda text: "http 418" if text == GOOD else ""  # noqa: E731
-    grown = rewrite(stretch(make), asked, CONFIG, share=1.0, given_away=given)
-    assert grown.examples == [] and asked.calls[0].reason == "withheld fact: http 418"
+    seed = Seed(id="prose", text=make.PROSE)
+    book, _, _ = grown("rewrite", [seed], lambda request: GOOD, guards=Guards(given_away=given))
+    assert book.examples == [] and [row.reason for row in book.drops] == ["withheld fact"]
+
+
+def test_what_overlaps_an_evaluation_item_and_what_is_grown_too_deep_never_leaves(
+    make: SimpleNamespace,
+) -> None:
+    seed = Seed(id="prose", text=make.PROSE)
+    item = f"Which is right? {' '.join(GOOD.split()[:14])}"
+    book, _, _ = grown("rewrite", [seed], lambda request: GOOD, guards=Guards(evaluation=[item]))
+    assert [row.reason for row in book.drops] == ["overlaps an evaluation item"]
+    item = f"Which is right? {' '.join(GOOD.split()[:12])}"
+    assert grown("rewrite", [seed], lambda request: GOOD, guards=Guards(evaluation=[item]))[0].examples
+    deep = Seed(id="deep", text=make.PROSE, depth=2)
+    book, _, backend = grown("rewrite", [deep], lambda request: GOOD)
+    assert [row.reason for row in book.drops] == ["generation depth"] and backend.asked == []
+    once = Seed(id="once", text=make.PROSE, depth=1, licence="MIT")
+    (row,) = grown("rewrite", [once], lambda request: GOOD)[0].examples
+    assert row.depth == 2 and '"licence": "MIT"' in row.meta
 
 
 QUESTION = "What happens when the cache is full?"
@@ -200,25 +206,22 @@ SENTENCE = (
 RIGHT = "When it is full, the decorator throws the oldest result away unless the size is unlimited."
 
 
-def asked_with(make: SimpleNamespace, question: str, with_text: str, blind: str, **budget: int) -> Any:
+def asked_with(make: SimpleNamespace, question: str, with_text: str, blind: str) -> Book:
     def answer(request: Request) -> str:
         if request.messages[0].content.startswith("You turn answers"):
             return question
         return with_text if "Text:" in request.messages[-1].content else blind
 
-    asked = teacher(answer, **budget)
-    grown = extract_questions(stretch(make), asked, CONFIG, share=1.0, given_away=nothing)
-    assert asked.unjudged() == []
-    return asked, grown
+    return grown("questions", [Seed(id="prose", text=make.PROSE)], answer)[0]
 
 
 def test_question_is_kept_with_the_organic_sentence_as_its_answer(make: SimpleNamespace) -> None:
-    asked, grown = asked_with(make, QUESTION, RIGHT, "It bursts.")
-    text, chat = grown.examples
+    book = asked_with(make, QUESTION, RIGHT, "It bursts.")
+    text, chat = book.examples
     assert text.text == f"Problem: {QUESTION}\nSolution: {SENTENCE}"
     assert [message.content for message in chat.messages] == [QUESTION, SENTENCE]
     assert text.source == "synthetic"
-    assert verdicts(asked) == {"ask": ["kept"], "answer": ["used"] * 3}
+    assert verdicts(book) == {"ask": ["kept"], "answer": ["used"] * 2, "blind": ["used"]}
 
 
 @pytest.mark.parametrize(
@@ -233,8 +236,8 @@ def test_question_is_kept_with_the_organic_sentence_as_its_answer(make: SimpleNa
 def test_question_drops(
     make: SimpleNamespace, question: str, with_text: str, blind: str, reason: str
 ) -> None:
-    asked, grown = asked_with(make, question, with_text, blind)
-    assert grown.examples == [] and asked.calls[0].reason == reason
+    book = asked_with(make, question, with_text, blind)
+    assert book.examples == [] and [row.reason for row in book.drops] == [reason]
 
 
 def test_a_sentence_that_leans_on_others_is_no_answer() -> None:
@@ -244,39 +247,43 @@ def test_a_sentence_that_leans_on_others_is_no_answer() -> None:
     assert key_sentence(f"{plain} {reason}") == reason
 
 
-def test_a_spent_budget_is_booked_on_every_seed_and_nothing_more_is_asked(make: SimpleNamespace) -> None:
-    seeds = [Stretch(passage_id=f"p{n}", text=make.PROSE.replace("cache", f"cache{n}")) for n in range(30)]
-    asked = teacher(lambda request: GOOD, generated=300)
-    rewrite(seeds, asked, CONFIG, share=1.0, given_away=nothing)
-    assert asked.generated >= 0
-    assert sum(call.completion_tokens for call in asked.calls) == 300 - asked.generated
-    spent = [row for row in asked.drops if row.reason == "budget spent" and row.step.endswith("write")]
-    written = [call for call in asked.calls if call.step == "write"]
-    assert len(spent) + len(written) == 30 and spent and written
+def many(make: SimpleNamespace) -> list[Seed]:
+    return [Seed(id=f"p{n}", text=make.PROSE.replace("cache", f"cache{n}")) for n in range(30)]
+
+
+@pytest.mark.parametrize("ahead", [1, 8])
+def test_a_budget_is_never_passed_and_ends_at_the_same_seed(make: SimpleNamespace, ahead: int) -> None:
+    limit = Allowance(generated=900, prompt=100_000, seed_generated=345, seed_prompt=2_000)
+    _, harvest, _ = grown("rewrite", many(make), lambda request: GOOD, allowance=limit, ahead=ahead)
+    assert harvest.shortfall is not None and harvest.shortfall.why == "budget spent"
+    assert 900 - 345 < harvest.generated_tokens <= 900
+    assert 0 < harvest.taken < 30
 
 
 def test_a_flow_leaves_the_others_their_share(make: SimpleNamespace) -> None:
-    seeds = [Stretch(passage_id=f"p{n}", text=make.PROSE.replace("cache", f"cache{n}")) for n in range(30)]
-    asked = teacher(lambda request: GOOD, generated=1_000)
-    rewrite(seeds, asked, CONFIG, share=0.4, given_away=nothing)
-    assert asked.generated >= 600
+    limit = allowance("rewrite", (2_000, 50_000), 0.4)
+    _, harvest, _ = grown("rewrite", many(make), lambda request: GOOD, allowance=limit)
+    assert 0 < harvest.generated_tokens <= 800
+
+
+def test_a_flow_that_wants_more_than_its_seed_may_have_loses_the_seed(make: SimpleNamespace) -> None:
+    limit = Allowance(generated=900, prompt=9_000, seed_generated=50, seed_prompt=2_000)
+    book, _, backend = grown("rewrite", many(make)[:2], lambda request: GOOD, allowance=limit)
+    assert {row.reason for row in book.drops} == {"the seed's allowance is spent"} and backend.asked == []
 
 
 def test_second_run_pays_nothing_and_says_the_same(make: SimpleNamespace, tmp_path: Path) -> None:
     with CallCache(tmp_path / "calls.sqlite") as cache:
-        runs = []
-        for _ in range(2):
-            asked = teacher(lambda request: None if request.schema else GOOD, cache)
-            rewrite(stretch(make), asked, CONFIG, share=1.0, given_away=nothing)
-            runs.append((asked.calls, asked.drops, len(asked.backend.asked)))  # type: ignore[attr-defined]
-    assert runs[0][:2] == runs[1][:2]
-    assert runs[0][2] > 0 and runs[1][2] == 0
+        first, _, paid = grown("rewrite", many(make)[:3], lambda request: GOOD, cache)
+        again, _, free = grown("rewrite", many(make)[:3], lambda request: GOOD, cache)
+    assert (first.calls, first.drops, first.examples) == (again.calls, again.drops, again.examples)
+    assert paid.asked and not free.asked
 
 
 def test_every_prompt_file_fills_and_leaves_no_placeholder() -> None:
-    wanted = {"code", "name", "signature", "statement", "passage", "draft", "dimensions", "critique"}
-    values = {name: f"<{name}> $5 {{x}}" for name in wanted | {"question", "sentence"}}
     for path in sorted(FOLDER.glob("*/*.md")):
+        names = set(re.findall(r"\$(\w+)", path.read_text()))
+        values = {name: f"<{name}> $5 {{x}}" for name in names}
         messages = fill(path.parent.name, path.stem, **values)
         assert messages[-1].role == "user" and messages[0].role == "system", path
         said = "".join(message.content for message in messages)

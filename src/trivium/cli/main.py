@@ -35,6 +35,7 @@ WORK: dict[type, str] = {
     verbs.TestVerb: "run_tests:run_tests",
     verbs.CurateVerb: "curate:curate",
     verbs.SynthesizeVerb: "run:run_step",
+    verbs.GrowVerb: "grow:grow",
     verbs.ClassifyVerb: "classify:classify",
     verbs.DecontaminateVerb: "run:run_step",
     verbs.MixVerb: "run:run_step",

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import tyro
 
 from trivium.cli.verb_classify import ClassifyVerb
+from trivium.cli.verb_grow import GrowVerb
 
 RecipeArg = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
 RunArg = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -383,6 +384,7 @@ VERBS: dict[str, type] = {
     "test": TestVerb,
     "curate": CurateVerb,
     "synthesize": SynthesizeVerb,
+    "grow": GrowVerb,
     "classify": ClassifyVerb,
     "decontaminate": DecontaminateVerb,
     "mix": MixVerb,

@@ -33,7 +33,7 @@ class Call:
     prompt_tokens: int
     completion_tokens: int
     verdict: str
-    """kept (its words stand in an example) | used (it decided or led to another) | dropped (the seed ended)."""
+    """kept (its words stand in an example) | used (it decided something) | dropped (the seed ended there)."""
     reason: str
     """Why the seed ended there; empty otherwise."""
 

@@ -15,8 +15,8 @@ from trivium.synthesize import words
 OPENING = 8
 """Words of an opening."""
 MOST_OPENING = 0.05
-"""Share of one opening from which a prompt has collapsed; counted from `LEAST_ROWS` rows on. Template collapse
-is what set synthetic sets of equal filters apart in FinePhrase (arXiv:2604.13977)."""
+"""Share of one opening from which a prompt has collapsed; counted from `LEAST_ROWS` rows on. Such template
+collapse is what set otherwise equal synthetic sets apart in FinePhrase (arXiv:2604.13977)."""
 LEAST_DISTINCT = 0.3
 LEAST_ROWS = 40
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from fractions import Fraction
 
 _SIDES = re.compile(
-    r"(?<![\w=])([-+(]*[$]?\d[\d.,$%+\-*/x\u00d7\u00f7() ]*?)\s*=\s*[$]?(-?\d[\d,]*(?:\.\d+)?)(?!\s*[-+*/x\u00d7\u00f7(]\s*\d)"
+    r"(?<![\w=])([-+(]*[$]?\d[\d.,$%+\-*/x\u00d7\u00f7() ]*?)\s*=\s*[$]?(-?\d[\d,]*(?:\.\d+)?)"
+    r"(?!\s*[-+*/x\u00d7\u00f7(]\s*\d)"
 )
 _SIGNS: dict[type, Callable[[Fraction, Fraction], Fraction]] = {
     ast.Add: operator.add,

@@ -37,7 +37,7 @@ def teach(
     runner: Any,
     progress: Callable[[str, int, str], Progress] | None = None,
 ) -> list[Book]:
-    """Run reversal, rewriting and questions, each with its share of the budget; what one leaves the next may use.
+    """Run reversal, rewriting and questions, each with its share of the budget; what one leaves is the next's.
 
     Args:
         backend: The teacher.
@@ -112,7 +112,14 @@ def code_seeds(documents: Sequence[Document], guard: Withheld) -> list[Seed]:
         function = read_function(row)
         if isinstance(function, Function) and len(function.code) <= LONGEST_CODE:
             order = (not fidelity.is_self_contained(function), len(function.code))
-            able.append((order, Seed(id=row.id, text=row.text, name=function.name, source=row.source, licence=row.licence)))
+            able.append(
+                (
+                    order,
+                    Seed(
+                        id=row.id, text=row.text, name=function.name, source=row.source, licence=row.licence
+                    ),
+                )
+            )
     return [seed for _, seed in sorted(able, key=lambda entry: entry[0])]
 
 
@@ -120,7 +127,9 @@ def report(books: Sequence[Book]) -> dict[str, Any]:
     """Return calls, tokens, verdicts and cost of an accepted seed, by flow."""
     flows: dict[str, Any] = {}
     for book in books:
-        read, written = (sum(getattr(call, f"{side}_tokens") for call in book.calls) for side in ("prompt", "completion"))
+        read, written = (
+            sum(getattr(call, f"{side}_tokens") for call in book.calls) for side in ("prompt", "completion")
+        )
         flows[book.flow] = {
             "calls": len(book.calls),
             "tried": book.seeds,

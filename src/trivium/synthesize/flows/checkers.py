@@ -30,6 +30,11 @@ NAME = "evaluate"
 
 _CASE = object_of(response={"type": "string"}, obeys={"type": "boolean"})
 _CASES = object_of(cases={"type": "array", "items": _CASE, "maxItems": 6})
+_CHECKABLE = re.compile(
+    r"\b(?:word|letter|line|sentence|paragraph|character|begin|start|end|contain|include|use|avoid|without|comma"
+    r"|digit|number|capital|lower|upper|exactly|at most|at least|only|never|each|every)",
+    re.IGNORECASE,
+)
 _MARKUP = re.compile(r"```|def |\bevaluate\b")
 
 
@@ -72,11 +77,7 @@ def bad_rule(rule: str) -> str | None:
     """Say whether an instruction is none that a program could check."""
     if not 4 <= len(words.plain_words(rule)) <= 30 or _MARKUP.search(rule):
         return "no instruction"
-    if not re.search(
-        r"\b(?:word|letter|line|sentence|paragraph|character|begin|start|end|contain|include|use|avoid|without|comma|digit|number|capital|lower|upper|exactly|at most|at least|only|never|each|every)",
-        rule,
-        re.I,
-    ):
+    if not _CHECKABLE.search(rule):
         return "nothing that a program can check"
     return None
 
@@ -108,7 +109,7 @@ def results(codes: Sequence[str], replies: Sequence[str], runner: Sandbox) -> li
 
 
 def vote(codes: Sequence[str], cases: Sequence[tuple[str, bool]], runner: Sandbox) -> tuple[list[str], str]:
-    """Keep cases that most functions confirm and functions that are right on them; return them and a reason."""
+    """Keep cases that most functions confirm, and functions that are right on them; return these and why not."""
     codes = list({ast.unparse(ast.parse(code)): code for code in codes}.values())
     table = results(codes, [reply for reply, _ in cases], runner)
     kept = [i for i, (_, obeys) in enumerate(cases) if 2 * sum(row[i] is obeys for row in table) > len(table)]

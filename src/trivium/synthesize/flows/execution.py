@@ -73,7 +73,7 @@ async def grow(at: Session) -> list[Example]:
 
 
 def statement(code: str, text: str) -> tuple[str, str, str] | None:
-    """Return name, signature and statement of a function: the given text, else its docstring; None without."""
+    """Return a function's name, signature and statement (the given text, else its docstring), or None."""
     try:
         node = next(n for n in reversed(ast.parse(code).body) if isinstance(n, ast.FunctionDef))
     except (SyntaxError, ValueError, StopIteration):
@@ -122,7 +122,7 @@ def judged(
 
 
 def agree(passes: Sequence[Sequence[bool]]) -> Agreement:
-    """Return the solutions that pass the same tests with the largest product of their number and the tests'."""
+    """Return solutions that pass the same tests: the most of them times the most tests."""
     groups: dict[tuple[bool, ...], list[int]] = {}
     for number, row in enumerate(passes):
         groups.setdefault(tuple(row), []).append(number)

@@ -37,10 +37,10 @@ SCHEMA = object_of(
 async def grow(at: Session) -> list[Example]:
     """Tag twice, independently; keep what agrees, is grounded and reasons."""
     passage = at.seed.text
-    first = await at.ask("tag", read, max_tokens=260, schema=SCHEMA, passage=passage)
+    first = await at.ask("tag", read, max_tokens=200, schema=SCHEMA, passage=passage)
     at.object_if("tag", objection(first, passage), json.dumps(first))
     second = await at.ask(
-        "tag", read, max_tokens=260, schema=SCHEMA, sampling=DRAW, number=1, passage=passage
+        "tag", read, max_tokens=200, schema=SCHEMA, sampling=DRAW, number=1, passage=passage
     )
     at.object_if("agreement", disagreement(first, second), json.dumps([first, second]))
     level = round((first["complexity"] + second["complexity"]) / 10, 2)

@@ -1,0 +1,43 @@
+"""What can be typed after `trivium grow`; apart from the other verbs for its length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowVerb:
+    """Grow exactly so many accepted rows with one synthesis flow, or say what is missing.
+
+    Flows: tagging, conversation, taxonomy, revision, rewrite and questions grow from prose; reversal and
+    execution from functions; plurality, infill, trajectory and curriculum from questions with worked
+    solutions; instructions and checkers from any requests; knowledge from trivia with answers. Writes
+    examples.parquet, calls.parquet (every call with its verdict), dropped.parquet (step, reason, raw reply)
+    and metrics.json. The same command goes on after a kill and pays for no call twice.
+    """
+
+    flow: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FLOW")]
+    """Name of the flow."""
+    data: Annotated[str | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")] = None
+    """Seeds: a file or folder of .md, .txt, .rst, .py, .jsonl, .csv; without it functions of this Python."""
+    count: Annotated[int, tyro.conf.arg(metavar="N")] = 100
+    """Accepted rows wanted; never one more."""
+    max_candidates: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
+    """Most seeds to use; all of them when not given."""
+    generated_tokens: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
+    """Most tokens that the teacher may write: a hard stop."""
+    endpoint: Annotated[tuple[str, ...], tyro.conf.arg(metavar="URL", help_behavior_hint="")] = ()
+    """OpenAI-compatible servers of one model, one or many; the local teacher when not given."""
+    endpoint_model: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
+    """Name of the model there."""
+    judge_model: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
+    """Another model there that judges; independent judges are better ones."""
+    against: Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """Evaluation items (.jsonl, or text lines); a row with 13 words in a row of one is dropped."""
+    out: Annotated[str | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="")] = None
+    """Folder; runs/grow-<flow>."""
+    seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
+    """Seed of the order in which seeds are taken."""

@@ -3,10 +3,10 @@
     python benchmarks/flows.py                                    # planted defects, every flow
     python benchmarks/flows.py --teacher --data ../shared/data   # real seeds and teacher
 
-Planted: tests/synthesize/planted*.py hold scripted seeds, replies and defects; each runs through the same code
-as a real teacher, the code flows in the real sandbox (`trivium doctor`). A defect is caught if no accepted row
-carries it; a false alarm is a clean case that gives no row. Swapped roles (who does what to whom) are counted
-apart, as a blind spot of rules that look at words: a judge or a better teacher has to see them.
+Planted: tests/synthesize/planted*.py hold scripted seeds, replies and defects; each runs through the same
+code as a real teacher, the code flows in the real sandbox (`trivium doctor`). A defect is caught if no
+accepted row carries it; a false alarm is a clean case that gives no row. Swapped roles (who does what to
+whom) are counted apart, as a blind spot of rules that look at words: a judge has to see them.
 
 Teacher: needs xllamacpp and a GGUF file (TRIVIUM_TEACHER) and a data folder with textbook-d2l or
 another folder of prose (--prose), gsm8k-train, self-instruct-seeds and nq-open-800; functions come from this
@@ -99,8 +99,8 @@ def with_plants(flows: Iterable[str], tools: Tools) -> dict[str, Any]:
         caught, alarms = found["caught"] / found["planted"], found["alarms"] / found["clean"]
         ok = caught >= CAUGHT and alarms <= ALARMS
         print(
-            f"{flow:14}{caught:8.1%} of {found['planted']:4}  >=95 %{alarms:8.1%} of {found['clean']:4}  <= 5 %"
-            f"{row['seconds']:9.1f}  {'' if ok else 'MISSES THE TARGET'}",
+            f"{flow:14}{caught:8.1%} of {found['planted']:4}  >=95 %"
+            f"{alarms:8.1%} of {found['clean']:4}  <= 5 %{row['seconds']:9.1f}  {'' if ok else 'MISSED'}",
             flush=True,
         )
     blind = blind_spot(tools)
@@ -158,7 +158,8 @@ def with_teacher(args: argparse.Namespace, tools: Tools) -> dict[str, Any]:
     if weights is None:
         raise SystemExit("--teacher: got no weights; expected a GGUF file; set TRIVIUM_TEACHER.")
     args.out.mkdir(parents=True, exist_ok=True)
-    table: dict[str, Any] = {}
+    file = args.out / "flows.json"
+    table: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
     backend = Timed(LlamaCpp(weights))
     print(f"teacher: {weights.name}; {args.seeds} seeds a flow")
     try:
@@ -166,7 +167,7 @@ def with_teacher(args: argparse.Namespace, tools: Tools) -> dict[str, Any]:
             for flow in args.flows:
                 seeds = seeds_of(flow, args)[: args.seeds]
                 table[flow] = one_flow(flow, seeds, backend, cache, tools, args.out)
-                (args.out / "flows.json").write_text(json.dumps(table, indent=1))
+                file.write_text(json.dumps(table, indent=1))
     finally:
         backend.close()
     return {"name": "flows", "teacher": weights.name, "seeds": args.seeds, "flows": table}

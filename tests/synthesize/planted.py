@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (one case a line)
 """Scripted seeds with planted defects, for every flow: what a filter must catch and what it must let through.
 
 A case is a seed, the replies to each of the flow's prompts, and the defect that was planted in one of them;

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (one case a line)
 """Planted defects of the flows that run code: reversal, execution, constraints and their checkers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (one case a line)
 """Planted defects of the flows that work on questions: votes, gaps, trajectories, orders, knowledge."""
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from tests.synthesize import planted, planted_code, planted_numbers
 
 from trivium.errors import ResourceError

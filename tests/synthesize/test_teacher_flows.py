@@ -1,4 +1,4 @@
-"""The three flows that the stage runs, on a scripted teacher: what is kept, what is dropped, and the books."""
+"""The three flows that the stage runs, on a scripted teacher: kept, dropped, and the books."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trivium.synthesize.book import Book
 
 SEED_TOKENS = (4_000, 24_000)
-"""Most tokens that one seed may have written and read under --generated-tokens; the longest flow takes less."""
+"""Most tokens that one seed may have written and read under --generated-tokens; no flow takes as many."""
 PROMPT_RATIO = 12
 """Tokens read for each written at most, where only the written ones are limited."""
 
@@ -105,9 +105,8 @@ def _finish(command: GrowVerb, harvest: Harvest, book: Book, folder: Path) -> in
     }
     write_json(folder / "metrics.json", metrics)
     print(f"{len(harvest.accepted):,} of {command.count:,} rows from {harvest.taken:,} seeds, in {folder}")
-    print(
-        f"{harvest.generated_tokens:,} tokens written and {harvest.prompt_tokens:,} read in {sum(harvest.calls.values()):,} calls"
-    )
+    tokens = f"{harvest.generated_tokens:,} tokens written and {harvest.prompt_tokens:,} read"
+    print(f"{tokens} in {harvest.calls.total():,} calls")
     for reason, count in harvest.reasons().items():
         print(f"  {count:6,} {reason}")
     for alarm in alarms(texts):
@@ -115,8 +114,8 @@ def _finish(command: GrowVerb, harvest: Harvest, book: Book, folder: Path) -> in
     if short is None:
         return 0
     print(
-        f"error: grow {command.flow}: got {short.accepted} rows of {short.wanted} from {short.seeds_tried} seeds "
-        f"({short.why}); expected {short.wanted}; give more seeds, a larger limit or a better teacher.",
+        f"error: grow {command.flow}: got {short.accepted} rows of {short.wanted} from {short.seeds_tried} "
+        f"seeds ({short.why}); expected {short.wanted}; give more seeds, a larger limit or a better teacher.",
         file=sys.stderr,
     )
     return 2

@@ -22,7 +22,7 @@ LEAST_ROWS = 40
 
 
 def measure(texts: Sequence[str]) -> dict[str, float]:
-    """Return rows, share of the commonest opening, share of distinct 3-grams, and entropy of words in bits."""
+    """Return rows, share of the commonest opening, share of distinct 3-grams, entropy of words in bits."""
     split = [words.plain_words(text) for text in texts]
     openings = Counter(tuple(text[:OPENING]) for text in split)
     grams = [gram for text in split for gram in words.ngrams(text, 3)]

@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from trivium.llm.calls import Request
 from trivium.llm.generate import Desk, Lost
@@ -51,10 +51,11 @@ class Session:
         self.random = random.Random(f"{flow}-{seed.id}")
         """Draws styles, personas and places; depends on the seed alone."""
 
+    @overload
     async def ask(
         self,
         step: str,
-        read: Callable[[str], T] = str.strip,  # type: ignore[assignment]
+        /,
         *,
         max_tokens: int,
         sampling: Mapping[str, float] | None = None,
@@ -62,8 +63,42 @@ class Session:
         whole: bool = True,
         stop: tuple[str, ...] = (),
         schema: Mapping[str, Any] | None = None,
+        fills: Mapping[str, str] | None = None,
         **values: str,
-    ) -> T:
+    ) -> str: ...
+
+    @overload
+    async def ask(
+        self,
+        step: str,
+        read: Callable[[str], T],
+        /,
+        *,
+        max_tokens: int,
+        sampling: Mapping[str, float] | None = None,
+        number: int = 0,
+        whole: bool = True,
+        stop: tuple[str, ...] = (),
+        schema: Mapping[str, Any] | None = None,
+        fills: Mapping[str, str] | None = None,
+        **values: str,
+    ) -> T: ...
+
+    async def ask(
+        self,
+        step: str,
+        read: Callable[[str], Any] = str.strip,
+        /,
+        *,
+        max_tokens: int,
+        sampling: Mapping[str, float] | None = None,
+        number: int = 0,
+        whole: bool = True,
+        stop: tuple[str, ...] = (),
+        schema: Mapping[str, Any] | None = None,
+        fills: Mapping[str, str] | None = None,
+        **values: str,
+    ) -> Any:
         """Fill prompts/<flow>/<step>.md and ask it; greedy unless `sampling` says otherwise.
 
         Args:
@@ -75,14 +110,15 @@ class Session:
             whole: Whether a reply that was cut at its limit is drawn anew, and lost if it is cut again.
             stop: Strings that end the reply.
             schema: JSON schema of the reply.
-            values: What the prompt's placeholders stand for.
+            fills: What the prompt's placeholders stand for.
+            values: The same, one by one.
 
         Raises:
             Lost: No readable reply came.
         """
         judging = step.startswith("judge") and self.tools.judge_model
         request = Request(
-            messages=fill(self.flow, step, **values),
+            messages=fill(self.flow, step, **(fills or {}), **values),
             model=self.tools.judge_model if judging else "",
             max_tokens=max_tokens,
             seed=number,
@@ -95,7 +131,7 @@ class Session:
 
     async def agrees(self, step: str, *, max_tokens: int = 8, **values: str) -> bool:
         """Ask a judge's question that is answered with yes or no."""
-        return await self.ask(step, yes_or_no, max_tokens=max_tokens, stop=("\n",), **values)
+        return await self.ask(step, yes_or_no, max_tokens=max_tokens, stop=("\n",), fills=values)
 
     def object_if(self, step: str, reason: str | None, raw: str = "") -> None:
         """End the seed if a filter has a reason; what follows a colon in it is detail, not counted apart."""

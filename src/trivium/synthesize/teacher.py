@@ -9,7 +9,7 @@ from typing import Any
 
 from trivium.errors import ConfigError
 from trivium.llm import Backend, CallCache
-from trivium.llm.generate import Allowance
+from trivium.llm.generate import Allowance, Desk, Lost
 from trivium.llm.teacher import HOW_TO_GET, find_weights
 from trivium.records import Document, Passage
 from trivium.store.progress import Progress, SilentProgress
@@ -37,7 +37,7 @@ def teach(
     runner: Any,
     progress: Callable[[str, int, str], Progress] | None = None,
 ) -> list[Book]:
-    """Run reversal, rewriting and questions, each with its share of the budget; what one leaves is the next's.
+    """Run reversal, rewriting and questions, each with its share of the budget; the next may use the rest.
 
     Args:
         backend: The teacher.
@@ -49,17 +49,7 @@ def teach(
         runner: The sandbox, or None.
         progress: Makes a progress bar from label, number of seeds and unit (`StageDir.progress`).
     """
-    prose = [
-        Seed(id=row.passage_id, text=row.text)
-        for row in plainest_first(stretches(passages, config.passage_chars))
-        if not guard.given_away(row.text)
-    ]
-    # The two prose flows take turns, so that they do not spend the budget on the same passages.
-    seeds = {
-        "reversal": code_seeds(documents, guard)[: config.reversal_seeds],
-        "rewrite": prose[::2][: config.rewrite_seeds],
-        "questions": prose[1::2][: config.question_seeds],
-    }
+    seeds = seeds_by_flow(config, documents, passages, guard)
     tools = Tools(
         runner=runner,
         solvers=config.reversal_solvers,
@@ -84,13 +74,37 @@ def teach(
                 guards=Guards(given_away=guard.given_away),
                 ahead=AHEAD,
                 allowance=allowance(flow, left, part),
-                on_seed=lambda seed, desk, outcome, book=book, bar=bar: (  # type: ignore[misc]
-                    book.note(seed, desk, outcome),
-                    bar.advance(),
-                ),
+                on_seed=noting(book, bar),
             )
         left = [left[0] - harvest.generated_tokens, left[1] - harvest.prompt_tokens]
     return books
+
+
+def seeds_by_flow(
+    config: TeacherConfig, documents: Sequence[Document], passages: Sequence[Passage], guard: Withheld
+) -> dict[str, list[Seed]]:
+    """Return the seeds of each flow, in the order in which the flows are run."""
+    prose = [
+        Seed(id=row.passage_id, text=row.text)
+        for row in plainest_first(stretches(passages, config.passage_chars))
+        if not guard.given_away(row.text)
+    ]
+    # The two prose flows take turns, so that they do not spend the budget on the same passages.
+    return {
+        "reversal": code_seeds(documents, guard)[: config.reversal_seeds],
+        "rewrite": prose[::2][: config.rewrite_seeds],
+        "questions": prose[1::2][: config.question_seeds],
+    }
+
+
+def noting(book: Book, bar: Progress) -> Callable[[Seed, Desk, list[Any] | Lost], None]:
+    """Return what books a seed and moves the bar."""
+
+    def note(seed: Seed, desk: Desk, outcome: list[Any] | Lost) -> None:
+        book.note(seed, desk, outcome)
+        bar.advance()
+
+    return note
 
 
 def allowance(flow: str, left: Sequence[int], part: float) -> Allowance:

@@ -59,7 +59,7 @@ def _change(node: ast.AST, kind: str) -> None:
         assert isinstance(node, ast.Compare)
         node.ops[0] = _SWAPS[type(node.ops[0])]()
     elif kind == "constant":
-        assert isinstance(node, ast.Constant)
+        assert isinstance(node, ast.Constant) and isinstance(node.value, int | float)
         node.value = not node.value if isinstance(node.value, bool) else node.value + 1
     elif kind == "condition":
         assert isinstance(node, ast.If | ast.While)

@@ -109,7 +109,7 @@ def results(codes: Sequence[str], replies: Sequence[str], runner: Sandbox) -> li
 
 
 def vote(codes: Sequence[str], cases: Sequence[tuple[str, bool]], runner: Sandbox) -> tuple[list[str], str]:
-    """Keep cases that most functions confirm, and functions that are right on them; return these and why not."""
+    """Keep cases that most functions confirm, return the functions that are right on them, or why not."""
     codes = list({ast.unparse(ast.parse(code)): code for code in codes}.values())
     table = results(codes, [reply for reply, _ in cases], runner)
     kept = [i for i, (_, obeys) in enumerate(cases) if 2 * sum(row[i] is obeys for row in table) > len(table)]

@@ -47,9 +47,16 @@ async def grow(at: Session) -> list[Example]:
     runner = at.tools.runner
     at.object_if("sandbox", None if runner is not None else "no sandbox on this machine")
     assert runner is not None
-    values = {"signature": signature, "statement": told}
     replies = [
-        await at.ask("solve", max_tokens=180, sampling=DRAW, number=n, stop=("\n```\n",), **values)
+        await at.ask(
+            "solve",
+            max_tokens=180,
+            sampling=DRAW,
+            number=n,
+            stop=("\n```\n",),
+            signature=signature,
+            statement=told,
+        )
         for n in range(SOLUTIONS)
     ]
     codes = [code for reply in replies if (code := extract_code(reply, name))]
@@ -57,7 +64,15 @@ async def grow(at: Session) -> list[Example]:
         "solve", "no two readable solutions" if len(codes) < LEAST_AGREEING else None, "\n---\n".join(replies)
     )
     suites = [
-        await at.ask("test", max_tokens=200, sampling=DRAW, number=n, stop=("\n```\n",), **values)
+        await at.ask(
+            "test",
+            max_tokens=200,
+            sampling=DRAW,
+            number=n,
+            stop=("\n```\n",),
+            signature=signature,
+            statement=told,
+        )
         for n in range(SUITES)
     ]
     asserts = asserts_in("\n".join(suites), name)

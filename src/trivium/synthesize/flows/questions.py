@@ -43,10 +43,16 @@ async def grow(at: Session) -> list[Example]:
         "ask", filters.unlabelled, max_tokens=QUESTION_TOKENS, sampling=WRITE, stop=("\n",), sentence=sentence
     )
     at.object_if("ask", filters.bad_form(question) or filters.bad_question(question, passage), question)
-    more = {"max_tokens": ANSWER_TOKENS, "stop": ("\n",), "whole": False, "question": question}
-    first = await at.ask("answer", passage=passage, **more)
-    second = await at.ask("answer", sampling=WRITE, number=1, passage=passage, **more)
-    blind = await at.ask("blind", **more)
+
+    async def answered(step: str, number: int = 0, **values: str) -> str:
+        sampling = WRITE if number else None
+        return await at.ask(
+            step, max_tokens=ANSWER_TOKENS, sampling=sampling, number=number, whole=False, stop=("\n",),
+            question=question, fills=values,
+        )  # fmt: skip
+
+    first, second = [await answered("answer", number, passage=passage) for number in range(2)]
+    blind = await answered("blind")
     at.object_if("ask", objection(sentence, first, second, blind), f"{question} | {sentence}")
     difficulty = text_difficulty(sentence)
     return [

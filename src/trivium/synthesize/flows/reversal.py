@@ -42,8 +42,8 @@ async def grow(at: Session) -> list[Example]:
     )
     replies = [
         await at.ask(
-            "solve", max_tokens=SOLUTION_TOKENS, sampling=WRITE if number else None, number=number, whole=False,
-            stop=("\n```",), signature=function.signature, statement=statement,
+            "solve", max_tokens=SOLUTION_TOKENS, sampling=WRITE if number else None, number=number,
+            whole=False, stop=("\n```",), signature=function.signature, statement=statement,
         )
         for number in range(at.tools.solvers)
     ]  # fmt: skip

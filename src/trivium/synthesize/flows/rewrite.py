@@ -49,16 +49,21 @@ async def grow(at: Session) -> list[Example]:
     """Rewrite a passage in one of the styles (source web_rewrites); revise while it helps."""
     rubric, passage = load(FLOW), at.seed.text
     style = at.random.choice(sorted(styles()))
-    write = {"max_tokens": DRAFT_TOKENS, "sampling": WRITE, "stop": ("\n",), "whole": False}
-    asked = {"how": styles()[style], "passage": passage}
-    versions = [await _version(at, await at.ask("write", **write, **asked), rubric)]
+
+    async def written(step: str, number: int = 0, **values: str) -> Version:
+        reply = await at.ask(
+            step, max_tokens=DRAFT_TOKENS, sampling=WRITE, number=number, whole=False, stop=("\n",),
+            how=styles()[style], passage=passage, fills=values,
+        )  # fmt: skip
+        return await _version(at, reply, rubric)
+
+    versions = [await written("write")]
     for number in range(1, at.tools.rounds + 1):
         last = versions[-1]
         if not worth_revising(last, rubric):
             break
         critique = last.fault or last.advice or "it could be clearer"
-        text = await at.ask("revise", number=number, draft=last.text, critique=critique, **write, **asked)
-        version = await _version(at, text, rubric)
+        version = await written("revise", number, draft=last.text, critique=critique)
         if not version.fault and len(version.text) > rubric.most_growth * len(versions[0].text):
             version.fault = "longer than the draft allows"
         versions.append(version)

@@ -28,6 +28,7 @@ from typing import Any
 
 PEERS = ("openai", "litellm", "data-designer")
 TARGET_MS, TARGET_RATE = 0.35, 2000.0
+RUNS, WARM = 3, 100
 CAPACITY, STORM_CALLS, STORM_LATENCY = 32, 1600, 0.5
 PROMPT = "Tell me a story about the number {}. " + "The rain falls on the old house. " * 30
 REPLY = "It was a dark night. " * 28
@@ -52,10 +53,12 @@ def main() -> None:
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
     line: dict[str, object] = {"name": "client_vs_peers", "load": round(os.getloadavg()[0], 1)}
     with Server(latency=args.latency, capacity=10**9) as server:
+        before = server.seconds()
         ours = best(args, sys.executable, "trivium", server.port, args.calls)
+        theirs = 1e3 * (server.seconds() - before) / (RUNS * (args.calls + min(args.calls, WARM)))
         told = f"(targets {TARGET_MS} ms, {TARGET_RATE:,.0f}/s)"
         print(f"trivium {ours['ms']:.3f} ms a call, {ours['rate']:,.0f} calls/s {told}", flush=True)
-        line |= {"ms": ours["ms"], "rate": ours["rate"], "peers": {}}
+        line |= {"ms": ours["ms"], "rate": ours["rate"], "peers": {}} | what_limits(ours, theirs)
         for name in PEERS if args.peer_python else ():
             peer = child(args, args.peer_python, name, server.port, args.peer_calls)
             ratio = peer["ms"] / ours["ms"]
@@ -76,9 +79,25 @@ def main() -> None:
     print(json.dumps({**line, "storm": {**storm, "used": round(used, 3)}}))
 
 
+def what_limits(ours: dict[str, Any], theirs: float) -> dict[str, float]:
+    """Say which of client, server and other programs keeps the rate down."""
+    share, cores = ours["rate"] * ours["ms"] / 1e3, os.cpu_count() or 1
+    whole = 1e3 / ours["ms"]
+    server = ours["rate"] * theirs / 1e3
+    print(f"  the client had {share:.0%} of a core; a whole one carries {whole:,.0f} calls/s at this cost")
+    print(f"  the server takes {theirs:.3f} ms a call and had {server:.0%} of a core; {cores} cores for all")
+    if share > 0.9:
+        print("  so the client limits the rate")
+    elif share + server > 0.9 * cores:
+        print("  so client and server together limit the rate: they fill the machine")
+    else:
+        print("  so other programs, or the server's latency, limit the rate, not the client")
+    return {"core_share": round(share, 3), "whole_core_rate": round(whole), "server_ms": round(theirs, 4)}
+
+
 def best(args: argparse.Namespace, python: str, name: str, port: int, calls: int) -> dict[str, Any]:
     """The cheaper of three runs: other work on the machine only ever adds."""
-    return min((child(args, python, name, port, calls) for _ in range(3)), key=lambda run: run["ms"])
+    return min((child(args, python, name, port, calls) for _ in range(RUNS)), key=lambda run: run["ms"])
 
 
 def child(args: argparse.Namespace, python: str, name: str, port: int, calls: int) -> dict[str, Any]:
@@ -101,7 +120,7 @@ def _environment() -> dict[str, str]:
 
 def measured(calls: int, run: Callable[[int], None]) -> dict[str, float]:
     """Warm up, then measure processor time and rate."""
-    run(min(calls, 100))
+    run(min(calls, WARM))
     began, cpu = time.perf_counter(), time.process_time()
     run(calls)
     spent, wall = time.process_time() - cpu, time.perf_counter() - began
@@ -270,6 +289,11 @@ class Server:
         """End it."""
         self._process.kill()
         self._process.wait()
+
+    def seconds(self) -> float:
+        """Processor seconds that it has used so far (Linux)."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def stats(self) -> dict[str, Any]:
         """What it saw: answered, refused, requests under way on average in the second half."""

@@ -88,12 +88,15 @@ def _finish(command: GrowVerb, harvest: Harvest, book: Book, folder: Path) -> in
     from trivium.records import Drop, Example, to_table
     from trivium.store.files import write_json, write_parquet
     from trivium.synthesize.book import Call
+    from trivium.synthesize.curriculum import stages_table
     from trivium.synthesize.diversity import alarms, measure
     from trivium.synthesize.session import text_of
 
     write_parquet(folder / "examples.parquet", to_table(Example, harvest.accepted))
     write_parquet(folder / "calls.parquet", to_table(Call, book.calls))
     write_parquet(folder / "dropped.parquet", to_table(Drop, book.drops))
+    if command.flow == "curriculum":
+        write_parquet(folder / "stages.parquet", stages_table(harvest.accepted, command.seed))
     texts = [text_of(row) for row in harvest.accepted]
     short = harvest.shortfall
     metrics = {

@@ -16,7 +16,8 @@ class GrowVerb:
     execution from functions; plurality, infill, trajectory and curriculum from questions with worked
     solutions; instructions and checkers from any requests; knowledge from trivia with answers. Writes
     examples.parquet, calls.parquet (every call with its verdict), dropped.parquet (step, reason, raw reply)
-    and metrics.json. The same command goes on after a kill and pays for no call twice.
+    and metrics.json; curriculum also stages.parquet with its shuffled control. The same command goes on
+    after a kill and pays for no call twice.
     """
 
     flow: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FLOW")]

@@ -7,6 +7,7 @@ and never forced; within a source it is total, and the mixture draws its sources
 
 from __future__ import annotations
 
+import random
 import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_STEPS = 8
+STAGES = ("foundation", "reasoning", "long")
+REPLAY = 0.2
+"""Share of a later stage that is repeated from earlier ones; ours, within the usual 10 to 30 %."""
 METHOD_LOAD = {"longhand": -0.05, "steps": 0.0, "skip": 0.05, "direct": 0.1}
 """What a method leaves to the reader: long-hand nothing, a bare answer everything."""
 LONG_TEXT = 1_500
@@ -51,6 +55,50 @@ def order_table(examples: Sequence[Example]) -> pa.Table:
             "rank": pa.array(ranks, pa.int64()),
         }
     )
+
+
+def stages_table(examples: Sequence[Example], seed: int) -> pa.Table:
+    """Return (id, stage, rank, shuffled_rank): a staged order and, over the same rows, its shuffled control.
+
+    Stages are foundation (the easier half of the short rows), reasoning (the harder half) and long. A later
+    stage repeats a share of the earlier ones, mixed in. Rows that are repeated stand there once a stage.
+
+    Args:
+        examples: Scored rows; `difficulty` orders them.
+        seed: Draws the replay, the mixing and the control.
+    """
+    import pyarrow as pa
+
+    rng = random.Random(f"stages-{seed}")
+    short = sorted(
+        (row for row in examples if _chars(row) < LONG_TEXT), key=lambda row: (row.difficulty, row.id)
+    )
+    long = sorted(
+        (row for row in examples if _chars(row) >= LONG_TEXT), key=lambda row: (row.difficulty, row.id)
+    )
+    half = (len(short) + 1) // 2
+    order: list[tuple[str, str]] = []
+    seen: list[Example] = []
+    for stage, rows in zip(STAGES, (short[:half], short[half:], long), strict=True):
+        again = rng.sample(seen, min(round(REPLAY * len(rows)), len(seen)))
+        placed = [(number / max(len(rows), 1), row.id) for number, row in enumerate(rows)]
+        placed += [(rng.random(), row.id) for row in again]
+        order += [(row, stage) for _, row in sorted(placed)]
+        seen += rows
+    control = list(range(len(order)))
+    rng.shuffle(control)
+    return pa.table(
+        {
+            "id": [row for row, _ in order],
+            "stage": [stage for _, stage in order],
+            "rank": pa.array(range(len(order)), pa.int64()),
+            "shuffled_rank": pa.array(control, pa.int64()),
+        }
+    )
+
+
+def _chars(row: Example) -> int:
+    return len(row.text) + sum(len(message.content) for message in row.messages)
 
 
 def _unit(value: float) -> float:

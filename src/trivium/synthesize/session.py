@@ -129,6 +129,25 @@ class Session:
         )
         return await self.desk.ask(step, request, read, whole=whole)
 
+    async def draw(
+        self,
+        step: str,
+        number: int,
+        *,
+        max_tokens: int,
+        stop: tuple[str, ...] = (),
+        keep_cut: bool = False,
+        **values: str,
+    ) -> str:
+        """Draw one of several independent replies that are counted.
+
+        One that was cut at its limit comes back empty, unless `keep_cut` says that its start is of use.
+        """
+        reply = await self.ask(
+            step, max_tokens=max_tokens, sampling=DRAW, number=number, whole=False, stop=stop, fills=values
+        )
+        return reply if keep_cut or self.desk.turns[-1].reply.finish != "length" else ""
+
     async def agrees(self, step: str, *, max_tokens: int = 8, **values: str) -> bool:
         """Ask a judge's question that is answered with yes or no."""
         return await self.ask(step, yes_or_no, max_tokens=max_tokens, stop=("\n",), fills=values)

@@ -17,7 +17,7 @@ from typing import Any
 from trivium.records import Example
 from trivium.synthesize import filters, words
 from trivium.synthesize.fidelity import extract_code
-from trivium.synthesize.session import DRAW, WRITE, Session, object_of
+from trivium.synthesize.session import WRITE, Session, object_of
 from trivium.verify.sandbox import Sandbox
 
 FUNCTIONS, REPLIES = 3, 2
@@ -48,7 +48,7 @@ async def grow(at: Session) -> list[Example]:
     )
     at.object_if("invent", bad_rule(rule), rule)
     written = [
-        await at.ask("check", max_tokens=140, sampling=DRAW, number=n, stop=("\n```\n",), rule=rule)
+        await at.draw("check", n, max_tokens=140, keep_cut=True, stop=("\n```\n",), rule=rule)
         for n in range(FUNCTIONS)
     ]
     codes = [code for reply in written if (code := extract_code(reply, NAME))]
@@ -65,9 +65,9 @@ async def grow(at: Session) -> list[Example]:
     at.object_if("back", None if same else "the checker says another thing", f"{rule} | {back}")
     asked = f"{at.seed.text.strip()} {rule}"
     for number in range(REPLIES):
-        reply = await at.ask("reply", max_tokens=180, sampling=DRAW, number=number, prompt=asked)
+        reply = await at.draw("reply", number, max_tokens=180, prompt=asked)
         verdicts = await asyncio.to_thread(results, trusted, [reply], runner)
-        if all(row[0] is True for row in verdicts):
+        if reply and all(row[0] is True for row in verdicts):
             return [at.chat(asked, reply, meta={"rule": rule, "checkers": trusted})]
     at.object_if("reply", "no reply obeys", asked)
     return []

@@ -14,7 +14,7 @@ from typing import Any
 from trivium.records import Example
 from trivium.synthesize.equations import false_equation
 from trivium.synthesize.rubrics import load
-from trivium.synthesize.session import DRAW, Session
+from trivium.synthesize.session import Session
 from trivium.synthesize.votes import answer_in, same_answer
 
 SOLVERS = 4
@@ -36,10 +36,7 @@ async def grow(at: Session) -> list[Example]:
     )  # fmt: skip
     scores, _ = rubric.read(json.dumps(said))
     at.object_if("quality", None if rubric.passes(scores) else "below the rubric's floors", worked)
-    replies = [
-        await at.ask("solve", max_tokens=150, sampling=DRAW, number=n, question=at.seed.text)
-        for n in range(SOLVERS)
-    ]
+    replies = [await at.draw("solve", n, max_tokens=150, question=at.seed.text) for n in range(SOLVERS)]
     right = sum(bool(found := answer_in(reply)) and same_answer(found, at.seed.answer) for reply in replies)
     quality = rubric.total(scores) / (3 * len(rubric.dimensions))
     parts = {"difficulty": 1 - right / SOLVERS, "depth": min(len(steps) / DEEPEST, 1.0), "quality": quality}

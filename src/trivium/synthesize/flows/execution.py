@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from trivium.records import Example
 from trivium.synthesize.curriculum import text_difficulty
 from trivium.synthesize.fidelity import extract_code
-from trivium.synthesize.session import DRAW, Session
+from trivium.synthesize.session import Session
 from trivium.verify.mutants import mutants
 from trivium.verify.sandbox import Sandbox
 from trivium.verify.trial import try_out
@@ -48,11 +48,11 @@ async def grow(at: Session) -> list[Example]:
     at.object_if("sandbox", None if runner is not None else "no sandbox on this machine")
     assert runner is not None
     replies = [
-        await at.ask(
+        await at.draw(
             "solve",
+            n,
             max_tokens=180,
-            sampling=DRAW,
-            number=n,
+            keep_cut=True,
             stop=("\n```\n",),
             signature=signature,
             statement=told,
@@ -64,11 +64,11 @@ async def grow(at: Session) -> list[Example]:
         "solve", "no two readable solutions" if len(codes) < LEAST_AGREEING else None, "\n---\n".join(replies)
     )
     suites = [
-        await at.ask(
+        await at.draw(
             "test",
+            n,
             max_tokens=200,
-            sampling=DRAW,
-            number=n,
+            keep_cut=True,
             stop=("\n```\n",),
             signature=signature,
             statement=told,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from trivium.records import Example
 from trivium.synthesize import filters, words
 from trivium.synthesize.equations import false_equation
-from trivium.synthesize.session import DRAW, Session
+from trivium.synthesize.session import Session
 from trivium.synthesize.votes import same_answer
 
 SOLVERS = 4
@@ -38,11 +38,10 @@ async def grow(at: Session) -> list[Example]:
         at.object_if("cut", gap, at.seed.solution)
         return []
     replies = [
-        await at.ask(
+        await at.draw(
             "fill",
+            n,
             max_tokens=70,
-            sampling=DRAW,
-            number=n,
             stop=("\n",),
             question=at.seed.text,
             solution=gap.shown,

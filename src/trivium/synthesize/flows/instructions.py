@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from trivium.records import Example
 from trivium.synthesize import words
-from trivium.synthesize.session import DRAW, Session
+from trivium.synthesize.session import Session
 from trivium.verify import constraints
 
 REPLIES = 3
@@ -28,17 +28,17 @@ async def grow(at: Session) -> list[Example]:
     asked, encoded = constraints.attach(request, at.random, at.random.randint(*CONSTRAINTS))
     picks = constraints.decode(encoded)
     at.object_if("request", "no constraint fits" if not picks else None, request)
-    replies = [
-        await at.ask("reply", max_tokens=220, sampling=DRAW, number=n, prompt=asked) for n in range(REPLIES)
-    ]
-    obeying = [reply for reply in replies if constraints.passes(reply, picks)]
+    replies = [await at.draw("reply", n, max_tokens=220, prompt=asked) for n in range(REPLIES)]
+    obeying = [reply for reply in replies if reply and constraints.passes(reply, picks)]
     at.object_if("check", "no reply obeys" if not obeying else None, "\n---\n".join(replies))
     chosen = obeying[0]
     at.object_if("check", objection(chosen, asked, picks), chosen)
     answers = await at.agrees("judge", request=request, reply=chosen)
     at.object_if("judge", None if answers else "does not answer the request", chosen)
     misses = [
-        reply for reply in replies if sum(not ok for ok in constraints.results(reply, picks).values()) == 1
+        reply
+        for reply in replies
+        if reply and sum(not ok for ok in constraints.results(reply, picks).values()) == 1
     ]
     meta = {"constraints": encoded, "verifier": "constraints", "rejected": misses[0] if misses else ""}
     share = len(obeying) / REPLIES

@@ -39,7 +39,9 @@ async def grow(at: Session) -> list[Example]:
     question, key = at.seed.text, at.seed.answer
     at.object_if("seed", "no key" if not key else None, question)
     replies = [
-        await at.ask("answer", max_tokens=40, sampling=DRAW, number=n, stop=("\n",), question=question)
+        first_sentence(
+            await at.draw("answer", n, max_tokens=40, stop=("\n",), keep_cut=True, question=question)
+        )
         for n in range(DRAWS)
     ]
     right = [reply for reply in replies if holds(reply, key)]
@@ -96,6 +98,11 @@ async def _nobody_answers(at: Session, bogus: str) -> bool:
         for n in range(JUDGES)
     ]
     return not any(said)
+
+
+def first_sentence(reply: str) -> str:
+    """Return what a short answer is: the rest of a rambling reply says nothing about what is known."""
+    return (words.sentences(reply) or [""])[0]
 
 
 def holds(reply: str, key: str) -> bool:

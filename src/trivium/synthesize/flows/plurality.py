@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from trivium.records import Example
 from trivium.synthesize.equations import false_equation
-from trivium.synthesize.session import DRAW, Session
+from trivium.synthesize.session import Session
 from trivium.synthesize.votes import Tally, answer_in, same_answer, tally
 
 SCREEN, MOST = 4, 8
@@ -27,9 +27,7 @@ async def grow(at: Session) -> list[Example]:
     replies: list[str] = []
     settled = False
     while len(replies) < MOST and not settled:
-        replies.append(
-            await at.ask("solve", max_tokens=150, sampling=DRAW, number=len(replies), question=at.seed.text)
-        )
+        replies.append(await at.draw("solve", len(replies), max_tokens=150, question=at.seed.text))
         settled = len(replies) >= SCREEN and is_settled(
             tally([answer_in(reply) for reply in replies]), MOST - len(replies)
         )

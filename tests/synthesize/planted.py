@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from trivium.synthesize.grow import grow
 from trivium.synthesize.prompts import FOLDER
 from trivium.synthesize.seeds import Seed
 from trivium.synthesize.session import Tools
+from trivium.synthesize.words import STOPWORDS
 
 Script = Mapping[str, "str | Sequence[str]"]
 """Step -> the reply, or one reply a draw."""
@@ -418,7 +420,8 @@ def questions() -> Iterator[Case]:
 
 def with_roles_swapped(text: str, passage: str) -> str:
     """Exchange the two nouns that the passage names most: the words stay, who does what does not."""
-    common = re.findall(r"\b(?:the|a|each|every) ([a-z]{4,})\b", passage.lower())
-    one, other = [name for name in dict.fromkeys(common) if text.lower().count(name) >= 1][:2]
+    said = re.findall(r"[a-z]{4,}", text.lower())
+    counts = Counter(re.findall(r"[a-z]{4,}", passage.lower()))
+    one, other = [word for word, _ in counts.most_common() if word in said and word not in STOPWORDS][:2]
     swapped = re.sub(rf"\b{one}\b", "\0", text)
     return re.sub(rf"\b{other}\b", one, swapped).replace("\0", other)

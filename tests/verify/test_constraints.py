@@ -209,3 +209,16 @@ def test_attach_to_a_request_of_ones_own() -> None:
     picks = decode(answer)
     assert len(picks) == 2
     assert passes(satisfy("Rain falls. It is wet. We go home.", picks, random.Random(0)), picks)
+
+
+def test_no_word_is_both_asked_for_and_forbidden_and_lists_read_as_words() -> None:
+    rng = random.Random(5)
+    for _ in range(300):
+        prompt, encoded = constraints.attach("Describe a morning in a small town.", rng, 3)
+        wanted, forbidden = set(), set()
+        for pick in constraints.decode(encoded):
+            words = pick.params.get("keywords", []) + ([pick.params["word"]] if "word" in pick.params else [])
+            wanted |= set(words) if pick.kind != "forbid" else set()
+            forbidden |= set(pick.params.get("forbidden_words", []))
+        assert not wanted & forbidden, prompt
+        assert "['" not in prompt

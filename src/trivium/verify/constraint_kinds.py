@@ -64,7 +64,7 @@ def folded(text: str) -> list[str]:
 
 def ask(kind: Kind, params: Params, rng: random.Random) -> str:
     """Write the instruction in one of its wordings."""
-    filled = dict(params)
+    filled = {name: ", ".join(v) if isinstance(v, list) else v for name, v in params.items()}
     if "count" in params:
         filled["count_word"] = count_word(params["count"])
     return rng.choice(kind.wordings).format(**filled)

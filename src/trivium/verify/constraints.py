@@ -128,7 +128,9 @@ def compose(rng: random.Random, count: int, kinds: Iterable[str], context: Conte
         pick = Pick(name, KINDS[name].sample(rng, here))
         if name not in SHORT_KINDS and witness([*picks, pick]) is None:
             continue
-        free = [word for word in free if word != pick.params.get("word")]
+        values = pick.params.values()
+        used = {word for value in values for word in (value if isinstance(value, list) else [value])}
+        free = [word for word in free if word not in used]
         picks.append(pick)
     return picks
 

@@ -150,7 +150,7 @@ class Session:
 
     async def agrees(self, step: str, *, max_tokens: int = 8, **values: str) -> bool:
         """Ask a judge's question that is answered with yes or no."""
-        return await self.ask(step, yes_or_no, max_tokens=max_tokens, stop=("\n",), fills=values)
+        return await self.ask(step, yes_or_no, max_tokens=max_tokens, whole=False, stop=("\n",), fills=values)
 
     def object_if(self, step: str, reason: str | None, raw: str = "") -> None:
         """End the seed if a filter has a reason; what follows a colon in it is detail, not counted apart."""

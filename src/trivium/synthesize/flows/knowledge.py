@@ -8,11 +8,18 @@ always, is kept only if it differs and nobody takes it for a question with an an
 
 from __future__ import annotations
 
+import re
+
 from trivium.records import Example
 from trivium.synthesize import filters, words
 from trivium.synthesize.session import DRAW, WRITE, Session, yes_or_no
 from trivium.verify.answers import is_refusal
 
+_ASKS = re.compile(
+    r"\?$|^(?:(?:in|on|at|by|for|of|to|from) )?(?:what|who|whom|whose|which|when|where|why|how|is|are|was"
+    r"|were|do|does|did|can|has|have)\b",
+    re.IGNORECASE,
+)
 DRAWS = 6
 """The report does not say how many; 10 is better where calls are cheap."""
 USUALLY, SELDOM = 0.7, 0.2
@@ -80,7 +87,13 @@ async def grow(at: Session) -> list[Example]:
         at.object_if("count", "sometimes right: neither known nor unknown", "\n".join(replies))
         return []
     bogus = await at.ask(
-        "bogus", filters.unlabelled, max_tokens=60, sampling=WRITE, stop=("\n",), question=question
+        "bogus",
+        filters.unlabelled,
+        max_tokens=60,
+        whole=False,
+        sampling=WRITE,
+        stop=("\n",),
+        question=question,
     )
     if not bogus_fault(bogus, question) and await _nobody_answers(at, bogus):
         meta = {"bogus_of": question, "first_tokens": FIRST_TOKENS}
@@ -93,7 +106,13 @@ async def grow(at: Session) -> list[Example]:
 async def _nobody_answers(at: Session, bogus: str) -> bool:
     said = [
         await at.ask(
-            "judge_real", yes_or_no, max_tokens=4, sampling=DRAW if n else None, number=n, question=bogus
+            "judge_real",
+            yes_or_no,
+            max_tokens=4,
+            whole=False,
+            sampling=DRAW if n else None,
+            number=n,
+            question=bogus,
         )
         for n in range(JUDGES)
     ]
@@ -117,7 +136,12 @@ def holds(reply: str, key: str) -> bool:
 
 def bogus_fault(bogus: str, question: str) -> str | None:
     """Say why a bogus variant is none: no question, the same question, or one that leaves the subject."""
-    if len(words.plain_words(bogus)) < 4 or bogus.count("?") > 1 or len(words.sentences(bogus)) > 1:
+    if (
+        not _ASKS.search(bogus)
+        or len(words.plain_words(bogus)) < 4
+        or bogus.count("?") > 1
+        or len(words.sentences(bogus)) > 1
+    ):
         return "no question"
     same = words.overlap_f1(bogus, question)
     names = set(words.plain_words(bogus)) - set(words.plain_words(question)) - words.STOPWORDS

@@ -108,7 +108,14 @@ async def _wins(at: Session, best: str, first: str) -> int:
     wins = 0
     for number, (one, other) in enumerate(((best, first), (first, best))):
         said = await at.ask(
-            "judge_pair", letter, max_tokens=4, number=number, passage=at.seed.text, one=one, other=other
+            "judge_pair",
+            letter,
+            max_tokens=4,
+            whole=False,
+            number=number,
+            passage=at.seed.text,
+            one=one,
+            other=other,
         )
         wins += (one if said == "A" else other) == best
     return wins

@@ -1,4 +1,4 @@
-"""TeX before reading: several files put together, comments taken out, the author's own macros expanded."""
+"""TeX before reading: several files put together, comments taken out."""
 
 from __future__ import annotations
 
@@ -18,15 +18,8 @@ INPUT = re.compile(
 )
 PART = re.compile(r"\\documentclass(?:\[[^\]]{0,300}\])?\{subfiles\}")
 MAIN = re.compile(r"\\documentclass|\\documentstyle|\\begin\{document\}")
-DEFINITION = re.compile(
-    r"\\(?:re|provide)?(?:newcommand|def)\*?\s*\{?\\([A-Za-z]+)\}?\s*(?:\[(\d)\])?((?:#\d)*)\s*(?=\{)"
-)
-OPERATOR = re.compile(r"\\DeclareMathOperator\*?\s*\{?\\([A-Za-z]+)\}?\s*(?=\{)")
 MAX_FILES = 500
 MAX_INPUT_DEPTH = 12
-MAX_EXPANSIONS = 50_000
-MAX_GROWTH = 20
-"""A file that macros make so many times longer (and over a megabyte) stays as it is from there on."""
 
 
 def assembled(path: str, root: str) -> str:
@@ -130,85 +123,3 @@ def included_elsewhere(paths: Sequence[str], root: str) -> set[str]:
 
 def _stands_alone(path: str) -> bool:
     return bool(MAIN.search(decode(read_whole(path, 5_000_000))))
-
-
-def balanced(text: str, at: int) -> int:
-    """Return one past the brace that closes the one at `at`, or -1."""
-    depth = 0
-    for match in BRACE.finditer(text, at):
-        sign = match.group()
-        if sign == "{":
-            depth += 1
-        elif sign == "}":
-            depth -= 1
-            if depth == 0:
-                return match.end()
-            if depth < 0:
-                return -1
-    return -1
-
-
-BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-
-
-def expanded(text: str) -> str:
-    """Return TeX with the author's own macros applied, within limits, and taken out."""
-    macros, text = _definitions(text)
-    if not macros:
-        return text
-    names = sorted(macros, key=len, reverse=True)
-    pattern = re.compile(r"\\(" + "|".join(map(re.escape, names)) + r")(?![A-Za-z])")
-    longest = max(1_000_000, MAX_GROWTH * len(text))
-    count = 0
-    for _ in range(8):
-        parts: list[str] = []
-        at = 0
-        while (match := pattern.search(text, at)) is not None and count < MAX_EXPANSIONS:
-            count += 1
-            result, end = _apply(macros[match.group(1)], text, match.end())
-            parts += [text[at : match.start()], result]
-            at = end
-        if not parts:
-            return text
-        text = "".join(parts) + text[at:]
-        if len(text) > longest:
-            return text
-    return text
-
-
-def _definitions(text: str) -> tuple[dict[str, tuple[int, str]], str]:
-    """Return name -> (number of arguments, body), and the text without the definitions."""
-    macros: dict[str, tuple[int, str]] = {}
-    kept: list[str] = []
-    at = 0
-    for match in DEFINITION.finditer(text):
-        end = balanced(text, match.end())
-        if match.start() < at or end < 0:
-            continue
-        body = text[match.end() + 1 : end - 1]
-        number = int(match.group(2) or len(match.group(3)) // 2)
-        if f"\\{match.group(1)}" not in body:
-            macros[match.group(1)] = (number, body)
-            kept.append(text[at : match.start()])
-            at = end
-    text = "".join(kept) + text[at:]
-    for match in OPERATOR.finditer(text):
-        end = balanced(text, match.end())
-        if end > 0:
-            macros[match.group(1)] = (0, f"\\operatorname{text[match.end() : end]}")
-    return macros, OPERATOR.sub(r"\\mathoperatordefined", text)
-
-
-def _apply(macro: tuple[int, str], text: str, at: int) -> tuple[str, int]:
-    number, body = macro
-    for index in range(1, number + 1):
-        while at < len(text) and text[at] in " \t\n":
-            at += 1
-        end = balanced(text, at) if text[at : at + 1] == "{" else at + 1
-        if end < 0 or at >= len(text):
-            return "", at
-        argument = text[at + 1 : end - 1] if text[at] == "{" else text[at]
-        body = body.replace(f"#{index}", argument)
-        at = end
-    letter = body[-1:].isalpha() and "\\" in body and text[at : at + 1].isalpha()
-    return body + (" " if letter else ""), at

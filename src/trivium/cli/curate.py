@@ -24,7 +24,7 @@ def curate(command: verbs.CurateVerb) -> int:
         raise ConfigError("--only: got it with files; expected --from curate to read them anew.")
     recipe = make_recipe(command)
     folder = runs.run_folder(recipe, command.out)
-    runs.walk(recipe, folder, command.start, None, command.workers)
+    runs.walk(recipe, folder, command.start, None, command.workers, command.executor)
     from trivium.curate.page import write_page
     from trivium.store.files import read_json
 

@@ -36,7 +36,8 @@ STEPS: dict[type, tuple[str, ...]] = {
 def run_recipe(command: verbs.RunVerb) -> int:
     """Run a recipe and say where the results are."""
     recipe = load(command.recipe, command.settings)
-    return walk(recipe, run_folder(recipe, command.out), command.start, command.until, command.workers)
+    folder = run_folder(recipe, command.out)
+    return walk(recipe, folder, command.start, command.until, command.workers, command.executor)
 
 
 def run_step(command: verbs.StageVerb | verbs.PivotVerb) -> int:
@@ -52,7 +53,9 @@ def run_step(command: verbs.StageVerb | verbs.PivotVerb) -> int:
     if command.only and command.start:
         raise ConfigError("--only and --from: got both; expected one, --only is --from this step.")
     start = ours[0] if command.only else command.start
-    return walk(recipe, run_folder(recipe, command.out), start, ours[-1], command.workers)
+    folder = run_folder(recipe, command.out)
+    executor = command.executor if isinstance(command, verbs.StageVerb) else "local"
+    return walk(recipe, folder, start, ours[-1], command.workers, executor)
 
 
 def report(command: verbs.ReportVerb) -> int:
@@ -126,7 +129,14 @@ def run_folder(recipe: Recipe, out: str | None) -> Path:
     return folder
 
 
-def walk(recipe: Recipe, folder: Path, start: str | None, stop: str | None, workers: int | None) -> int:
+def walk(
+    recipe: Recipe,
+    folder: Path,
+    start: str | None,
+    stop: str | None,
+    workers: int | None,
+    executor: str = "local",
+) -> int:
     """Run the stages and print what to look at next."""
     from trivium import pipeline
     from trivium.models import runtime
@@ -136,7 +146,7 @@ def walk(recipe: Recipe, folder: Path, start: str | None, stop: str | None, work
     if runtime.torchrun_rank():
         return runtime.serve_ranks()
     try:
-        run = pipeline.run(recipe, folder, start=start, stop=stop, workers=workers)
+        run = pipeline.run(recipe, folder, start=start, stop=stop, workers=workers, executor=executor)
     except (TriviumError, KeyboardInterrupt):
         runtime.release_ranks()
         raise
@@ -170,4 +180,6 @@ def resume_command(command: verbs.RunVerb | verbs.StageVerb) -> str:
         words += ["--until", command.until]
     if command.workers:
         words += ["--workers", str(command.workers)]
+    if command.executor != "local":
+        words += ["--executor", command.executor]
     return shlex.join(words)

@@ -22,6 +22,7 @@ StageName = Annotated[str | None, tyro.conf.arg(metavar="STAGE", help_behavior_h
 Folder = Annotated[str | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="")]
 File = Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
 Count = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
+Executor = Annotated[Literal["local", "ray"], tyro.conf.arg(metavar="EXECUTOR")]
 Text = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]
 DEFAULT_RUN = "runs/pocket"
 
@@ -42,6 +43,8 @@ class RunVerb:
     """Stop after this stage."""
     workers: Count = None
     """Processes for sharded work; the results do not depend on it."""
+    executor: Executor = "local"
+    """local: processes of this machine; ray: a cluster (RAY_ADDRESS), whose nodes see the run folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +63,8 @@ class StageVerb:
     """Take every earlier stage as it is and run this step anew."""
     workers: Count = None
     """Processes for sharded work; the results do not depend on it."""
+    executor: Executor = "local"
+    """local: processes of this machine; ray: a cluster (RAY_ADDRESS), whose nodes see the run folder."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ Folder = Annotated[str | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hin
 File = Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
 Count = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
 Executor = Annotated[Literal["local", "ray"], tyro.conf.arg(metavar="EXECUTOR")]
+Url = Annotated[str | None, tyro.conf.arg(metavar="URL", help_behavior_hint="")]
 Text = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]
 DEFAULT_RUN = "runs/pocket"
 
@@ -45,6 +46,8 @@ class RunVerb:
     """Processes for sharded work; the results do not depend on it."""
     executor: Executor = "local"
     """local: processes of this machine; ray: a cluster (RAY_ADDRESS), whose nodes see the run folder."""
+    publish: Url = None
+    """Copy the finished stages to an fsspec store as well, e.g. s3://bucket/run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,8 @@ class StageVerb:
     """Processes for sharded work; the results do not depend on it."""
     executor: Executor = "local"
     """local: processes of this machine; ray: a cluster (RAY_ADDRESS), whose nodes see the run folder."""
+    publish: Url = None
+    """Copy the finished stages to an fsspec store as well, e.g. s3://bucket/run."""
 
 
 @dataclass(frozen=True, kw_only=True)

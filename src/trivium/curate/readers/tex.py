@@ -102,7 +102,7 @@ def _token(match: re.Match[str], text: str, depth: int) -> tuple[str, int]:
 def _closing_dollar(text: str, at: int, dollars: str) -> int:
     """Return where the formula ends: outside of braces, else at the next sign; -1 if the paragraph ends."""
     depth, found = 0, -1
-    for match in DOLLAR.finditer(text, at, at + 4_000):
+    for match in DOLLAR.finditer(text, at, at + 1_000):
         sign = match.group()
         if sign in "{}":
             depth += 1 if sign == "{" else -1

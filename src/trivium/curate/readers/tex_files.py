@@ -19,6 +19,8 @@ INPUT = re.compile(
 PART = re.compile(r"\\documentclass(?:\[[^\]]{0,300}\])?\{subfiles\}")
 MAIN = re.compile(r"\\documentclass|\\documentstyle|\\begin\{document\}")
 MAX_FILES = 500
+MAX_INPUTS = 5_000
+"""Names looked for on disk for one document, found or not."""
 MAX_INPUT_DEPTH = 12
 
 
@@ -42,7 +44,7 @@ class _Assembly:
     def __init__(self, root: str) -> None:
         """Start with nothing."""
         self.root = root
-        self.files = 0
+        self.files = self.inputs = 0
         self.chars = 0
 
     def read(self, path: str, depth: int) -> str:
@@ -56,8 +58,11 @@ class _Assembly:
         return INPUT.sub(lambda match: self._input(match, path, depth), body)
 
     def _input(self, match: re.Match[str], path: str, depth: int) -> str:
+        self.inputs += 1
+        if depth >= MAX_INPUT_DEPTH or self.files >= MAX_FILES or self.inputs > MAX_INPUTS:
+            return ""
         found = input_path(match.group(1) or match.group(2), path, self.root)
-        if found is None or depth >= MAX_INPUT_DEPTH or self.files >= MAX_FILES:
+        if found is None:
             return ""
         try:
             return "\n" + self.read(found, depth + 1) + "\n"
@@ -77,6 +82,7 @@ def document_body(text: str) -> str:
     return text[start + len("\\begin{document}") if start >= 0 else 0 : end if end > start else len(text)]
 
 
+@lru_cache(maxsize=10_000)
 def input_path(name: str, path: str, root: str) -> str | None:
     """Return the file that an input command names, next to the file or under the root; else None."""
     if is_url(path):
@@ -85,14 +91,9 @@ def input_path(name: str, path: str, root: str) -> str | None:
     for folder in (Path(path).parent, top):
         for candidate in (folder / name, folder / f"{name}.tex"):
             place = candidate.resolve()
-            if place.suffix in (".tex", ".ltx") and place.is_relative_to(top) and _is_file(str(place)):
+            if place.suffix in (".tex", ".ltx") and place.is_relative_to(top) and place.is_file():
                 return str(candidate)
     return None
-
-
-@lru_cache(maxsize=10_000)
-def _is_file(path: str) -> bool:
-    return Path(path).is_file()
 
 
 def included_elsewhere(paths: Sequence[str], root: str) -> set[str]:

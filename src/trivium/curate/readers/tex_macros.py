@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 CONTROL = re.compile(r"\\(?:([A-Za-z@]+)|.)", re.DOTALL)
 NAME = re.compile(r"\*?\s*(?:\{\s*\\([A-Za-z@]+)\s*\}|\\([A-Za-z@]+))")
@@ -60,18 +61,26 @@ def expanded(text: str) -> str:
 
 def balanced(text: str, at: int) -> int:
     """Return one past the brace that closes the one at `at`, or -1."""
-    depth = 0
+    unclosed = _unclosed(text)
+    if at in unclosed:
+        return -1
+    waiting: list[int] = []
     for match in BRACE.finditer(text, at):
         sign = match.group()
         if sign == "{":
-            depth += 1
+            waiting.append(match.start())
         elif sign == "}":
-            depth -= 1
-            if depth == 0:
-                return match.end()
-            if depth < 0:
-                return -1
+            if len(waiting) < 2:
+                return match.end() if waiting else -1
+            waiting.pop()
+    unclosed.update(waiting)
     return -1
+
+
+@lru_cache(maxsize=16)
+def _unclosed(text: str) -> set[int]:
+    """Return where `balanced` found braces that nothing closes, so that none is looked at twice."""
+    return set()
 
 
 @dataclass

@@ -19,7 +19,6 @@ CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 """Ending of a packed file -> its codec."""
 CHUNK = 1 << 20
 HUB = re.compile(r"hf://(?!(?:datasets|models|spaces|buckets)/)([\w.-]+/[\w.-]+)")
-
 REMOTE_BLOCK_BYTES = 4 << 20
 """What is asked of a store at once."""
 

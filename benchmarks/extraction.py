@@ -16,7 +16,7 @@ repeats.
 `extraction_scores.py`;
   all systems are asked for Markdown where they can. This set was looked at while developing.
 - TeX: equations and tables of LaTeXML's own tests that our TeX reader keeps, compared as in
-`extraction_tex.py`.
+`extraction_tex.py`. All of it was looked at while developing.
 
 Ends with one JSON line.
 """

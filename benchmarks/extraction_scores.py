@@ -12,12 +12,12 @@ INLINE = re.compile(r"(?<![\\$\w*])\$(?![\s$])([^$\n]+?)(?<!\s)\$(?![\d$])")
 TABLE = re.compile(r"(?:^\|.*\|[ \t]*$\n?){3,}", re.MULTILINE)
 LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 SAME_TEX = (
-    (re.compile(r"\\(?:left|right|displaystyle|textstyle|limits|,|;|!|quad\b)(?![a-zA-Z])"), ""),
+    (re.compile(r"\\(?:left|right|displaystyle|textstyle|limits|quad)(?![a-zA-Z])|\\[,;:>!]"), ""),
     (re.compile(r"\\overset\{\\cdot\}"), r"\\dot"),
     (re.compile(r"\\overset\{\\rightarrow\}|\\overrightarrow"), r"\\vec"),
     (re.compile(r"\\hdots|\\dots\b|\\ldots"), r"\\cdots"),
     (re.compile(r"\\to\b"), r"\\rightarrow"),
-    (re.compile(r"\\[lr]vert\b|\\mid\b"), "|"),
+    (re.compile(r"\\[lr]?vert\b|\\mid\b"), "|"),
     (re.compile(r"\\text\{\s*\}|~"), ""),
     (re.compile(r"[\s{}]|\\ "), ""),
     (re.compile(r"\.$|,$"), ""),

@@ -23,6 +23,7 @@ SAME_SOURCE = (
     (re.compile(r"\\begin\{(array)\}(?:\[\w?\])?\{(?:[^{}]|\{[^{}]*\})*\}"), r"\\begin\1"),
     (re.compile(r"\\begin\{array\}\[\]"), r"\\beginarray"),
     (re.compile(r"(\\(?:begin|end)\{\w+)\*\}"), r"\1}"),
+    (re.compile(r"(\\(?:begin|end)\{[bBpvV]?)small(?=matrix\})"), r"\1"),
     (re.compile(r"(\\begin\{\w+\}|\\(?:frame|mathmake|make)box)(?:\[[^\[\]]{0,30}\])+"), r"\1"),
     (re.compile(r"\\\\\[[^\[\]]{0,30}\]"), ""),
     (re.compile(r"\\(le|ge|ne)(?![a-zA-Z])"), r"\\\1q"),
@@ -32,6 +33,10 @@ SAME_SOURCE = (
 )
 """What LaTeXML writes otherwise than the author did, in the same meaning; applied to both sides."""
 NAMESPACE = "{http://dlmf.nist.gov/LaTeXML}"
+
+
+TWICE = re.compile(r"\\begin\{(\w+)\}(?:\[\w?\])*(.{4,}?)\\end\{\1\}\2", re.DOTALL)
+"""LaTeXML repeats the body of some environments of mathtools behind them; the author wrote it once."""
 
 
 def same_source(text: str) -> str:
@@ -55,13 +60,25 @@ def score_tex(convert: Callable[[str], str], folder: Path) -> dict[str, Tally]:
         gold = ElementTree.fromstring(
             gzip.decompress(path.with_name(path.name.replace(".tex", ".xml")).read_bytes())
         )
-        for math in gold.iter(f"{NAMESPACE}Math"):
-            wanted = same_source(math.get("tex") or "")
+        for math in gold_maths(gold):
+            wanted = same_source(TWICE.sub(r"\\begin{\1}\2\\end{\1}", math.get("tex") or ""))
             if wanted:
                 tallies["tex_equations"].add(wanted in squeezed)
         for rows in gold_rows(gold):
             tallies["tex_tables"].add(table_kept(rows, lines))
     return tallies
+
+
+def gold_maths(gold: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """Yield the formulas; of a row of an alignment its cells, as they were written, not also their join."""
+    if gold.tag == f"{NAMESPACE}MathFork" and gold.find(f"{NAMESPACE}MathBranch") is not None:
+        for branch in gold.findall(f"{NAMESPACE}MathBranch"):
+            yield from gold_maths(branch)
+        return
+    if gold.tag == f"{NAMESPACE}Math":
+        yield gold
+    for inner in gold:
+        yield from gold_maths(inner)
 
 
 def gold_rows(gold: ElementTree.Element) -> Iterator[list[list[str]]]:

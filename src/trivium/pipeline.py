@@ -77,6 +77,7 @@ def run(
     start: str | None = None,
     stop: str | None = None,
     workers: int | None = None,
+    executor: str = "local",
     say: Say = say_on_stderr,
 ) -> Run:
     """Run a recipe's stages in order, reusing every stage whose fingerprint still matches.
@@ -87,6 +88,7 @@ def run(
         start: First stage to run anew; the stages before it must be finished and are taken as they are.
         stop: Last stage to run.
         workers: Processes for sharded work; the recipe's own number when None. Results do not depend on it.
+        executor: `local` (a process pool) or `ray` (a Ray cluster); results do not depend on it.
         say: Where log lines go.
 
     Returns:
@@ -114,7 +116,7 @@ def run(
                 )
             say("    taken as it is")
         elif not _reusable(path, record, print_parts, forced=number == first and start is not None, say=say):
-            record = _run_stage(recipe, stage, path, finished, print_parts, workers, say)
+            record = _run_stage(recipe, stage, path, finished, print_parts, (executor, workers), say)
         assert record is not None
         finished[stage.name], hashes[stage.name] = path, record["output_hash"]
     return Run(folder)
@@ -196,7 +198,7 @@ def _run_stage(
     path: Path,
     finished: dict[str, Path],
     parts: dict[str, Any],
-    workers: int | None,
+    where: tuple[str, int | None],
     say: Say,
 ) -> dict[str, Any]:
     _open_stage(path, parts, say)
@@ -205,7 +207,8 @@ def _run_stage(
         name=stage.name,
         path=path,
         seed=recipe.seed,
-        workers=workers or recipe.workers,
+        workers=where[1] or recipe.workers,
+        executor=where[0],
         inputs=dict(finished),
     )
     began = time.perf_counter()

@@ -235,6 +235,9 @@ REDOS = [
     "| --- " * 10_000, " " * 200_000,
     "\t\n" * 50_000, "%" * 50_000, "http/1.1 200 " * 5_000, "0 0 0 0 0 " * 10_000, 
     "\\input{x}" * 5_000, "`" * 50_000,
+    "\\newcommand{\\a}[1]{#1}" + "\\a{" * 20_000, "$ {" * 20_000,
+    "\\def\\a#1;{x}" + ("\\a{" + ";" * 4_000) * 20,
+    "\\newcommand{\\a}[1]{#1#1}" + "\\a{" * 30 + "x" + "}" * 30, "\\begin{tabular}{" + "*{99}{" * 3_000,
     "class=\"" + "a-" * 50_000 + "\"", "\u5b50" * 50_000, "SPDX-License-Identifier: " + "A AND " * 5_000,
 ]  # fmt: skip
 """Strings on which a careless pattern takes quadratic or exponential time."""

@@ -24,7 +24,8 @@ def curate(command: verbs.CurateVerb) -> int:
         raise ConfigError("--only: got it with files; expected --from curate to read them anew.")
     recipe = make_recipe(command)
     folder = runs.run_folder(recipe, command.out)
-    runs.walk(recipe, folder, command.start, None, command.workers)
+    where = runs.Where(command.executor, command.publish)
+    runs.walk(recipe, folder, command.start, None, command.workers, where)
     from trivium.curate.page import write_page
     from trivium.store.files import read_json
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,10 +34,20 @@ STEPS: dict[type, tuple[str, ...]] = {
 """Stage verb -> the stages it stands for, first to last."""
 
 
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where shards run, and where the finished run is copied to."""
+
+    executor: str = "local"
+    publish: str | None = None
+
+
 def run_recipe(command: verbs.RunVerb) -> int:
     """Run a recipe and say where the results are."""
     recipe = load(command.recipe, command.settings)
-    return walk(recipe, run_folder(recipe, command.out), command.start, command.until, command.workers)
+    folder = run_folder(recipe, command.out)
+    where = Where(command.executor, command.publish)
+    return walk(recipe, folder, command.start, command.until, command.workers, where)
 
 
 def run_step(command: verbs.StageVerb | verbs.PivotVerb) -> int:
@@ -52,7 +63,9 @@ def run_step(command: verbs.StageVerb | verbs.PivotVerb) -> int:
     if command.only and command.start:
         raise ConfigError("--only and --from: got both; expected one, --only is --from this step.")
     start = ours[0] if command.only else command.start
-    return walk(recipe, run_folder(recipe, command.out), start, ours[-1], command.workers)
+    folder = run_folder(recipe, command.out)
+    where = Where(command.executor, command.publish) if isinstance(command, verbs.StageVerb) else Where()
+    return walk(recipe, folder, start, ours[-1], command.workers, where)
 
 
 def report(command: verbs.ReportVerb) -> int:
@@ -114,6 +127,11 @@ def recipe_path(name: str) -> Path:
 
 def run_folder(recipe: Recipe, out: str | None) -> Path:
     """Return the run folder, or say in one sentence why it cannot be written to."""
+    if out and "://" in out:
+        raise ConfigError(
+            f"--out: got {out}; expected a folder on a disk, give one and add --publish {out} to have the "
+            "finished run copied there."
+        )
     folder = Path(out) if out else Path("runs") / recipe.name
     nearest = folder
     while not nearest.exists() and nearest != nearest.parent:
@@ -126,22 +144,35 @@ def run_folder(recipe: Recipe, out: str | None) -> Path:
     return folder
 
 
-def walk(recipe: Recipe, folder: Path, start: str | None, stop: str | None, workers: int | None) -> int:
+def walk(
+    recipe: Recipe,
+    folder: Path,
+    start: str | None,
+    stop: str | None,
+    workers: int | None,
+    where: Where | None = None,
+) -> int:
     """Run the stages and print what to look at next."""
     from trivium import pipeline
     from trivium.models import runtime
+    from trivium.store.publish import open_store, publish
 
     if workers is not None and workers < 1:
         raise ConfigError(f"--workers: got {workers}; expected 1 or more.")
     if runtime.torchrun_rank():
         return runtime.serve_ranks()
+    where = where or Where()
+    if where.publish:
+        open_store(where.publish)  # a mistake in the URL is told before the work, not after it
     try:
-        run = pipeline.run(recipe, folder, start=start, stop=stop, workers=workers)
+        run = pipeline.run(recipe, folder, start=start, stop=stop, workers=workers, executor=where.executor)
     except (TriviumError, KeyboardInterrupt):
         runtime.release_ranks()
         raise
     runtime.release_ranks()
     print(f"run     {run.path}")
+    if where.publish:
+        print(f"copied  {', '.join(publish(run, where.publish)) or 'nothing new'} to {where.publish}")
     if (page := report_page(run.path)) is not None:
         print(f"report  {page}")
     if any((path / "model").is_dir() for path in run.finished().values()):
@@ -170,4 +201,8 @@ def resume_command(command: verbs.RunVerb | verbs.StageVerb) -> str:
         words += ["--until", command.until]
     if command.workers:
         words += ["--workers", str(command.workers)]
+    if command.executor != "local":
+        words += ["--executor", command.executor]
+    if command.publish:
+        words += ["--publish", command.publish]
     return shlex.join(words)

@@ -23,13 +23,15 @@ StageName = Annotated[str | None, tyro.conf.arg(metavar="STAGE", help_behavior_h
 Folder = Annotated[str | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="")]
 File = Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
 Count = Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")]
+Executor = Annotated[Literal["local", "ray"], tyro.conf.arg(metavar="EXECUTOR")]
+Url = Annotated[str | None, tyro.conf.arg(metavar="URL", help_behavior_hint="")]
 Text = Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")]
 DEFAULT_RUN = "runs/pocket"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunVerb:
-    """Run a recipe; stages that have not changed are kept, and a run that was cut short goes on."""
+class RecipeVerb:
+    """What run and the stage verbs have in common."""
 
     recipe: RecipeArg
     """A recipe file, a run's recipe.json, or a name such as pocket."""
@@ -39,28 +41,28 @@ class RunVerb:
     """Run folder; runs/<name of the recipe> when not given."""
     start: StageFrom = None
     """Run this stage and the later ones anew; the earlier ones must be finished."""
-    until: StageName = None
-    """Stop after this stage."""
     workers: Count = None
     """Processes for sharded work; the results do not depend on it."""
+    executor: Executor = "local"
+    """local: processes of this machine; ray: a cluster (RAY_ADDRESS), whose nodes see the run folder."""
+    publish: Url = None
+    """Copy the finished stages to an fsspec store as well, e.g. s3://bucket/run."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageVerb:
+class RunVerb(RecipeVerb):
+    """Run a recipe; stages that have not changed are kept, and a run that was cut short goes on."""
+
+    until: StageName = None
+    """Stop after this stage."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageVerb(RecipeVerb):
     """Run a recipe up to one step; the base of the stage verbs."""
 
-    recipe: RecipeArg
-    """A recipe file, a run's recipe.json, or a name such as pocket."""
-    settings: Settings = ()
-    """Change one field, e.g. --set sft.epochs=2; plan --keys lists them all."""
-    out: Folder = None
-    """Run folder; runs/<name of the recipe> when not given."""
-    start: StageFrom = None
-    """Run this stage and the later ones anew; the earlier ones must be finished."""
     only: tyro.conf.FlagCreatePairsOff[bool] = False
     """Take every earlier stage as it is and run this step anew."""
-    workers: Count = None
-    """Processes for sharded work; the results do not depend on it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,11 @@ import functools
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from trivium.store.executors.local import as_finished
+from trivium.store.executors import local, ray
 from trivium.store.files import read_json, read_parquet, write_json, write_parquet
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def run_shards(
         name: Name of this piece of work within the stage.
         function: Module-level callable (or a `functools.partial` of one); returns table name -> table.
         shards: Picklable values, in a fixed order.
-        workers: Processes; the stage's own number when None.
+        workers: Processes of this machine; the stage's own executor and number when None.
         label: Text of the progress bar.
         unit: What the bar counts.
         sizes: How much each shard counts for on the bar; one each when None.
@@ -64,13 +64,20 @@ def run_shards(
             sums.update(read_json(_done_path(folder, index)).get("tally", {}))
         bar.note(_spell(sums))
         bar.advance(sum(amounts) - sum(amounts[index] for index in waiting))
-        count = min(workers or stage.workers, max(1, len(waiting)))
         jobs = [(index, shards[index]) for index in waiting]
-        for place, numbers in as_finished(keep, jobs, count):
+        for place, numbers in _as_finished(stage, keep, jobs, workers):
             sums.update(numbers)
             bar.note(_spell(sums))
             bar.advance(amounts[waiting[place]])
     return _join(folder, len(shards))
+
+
+def _as_finished(
+    stage: StageDir, function: Callable[[Any], Any], jobs: Sequence[Any], workers: int | None
+) -> Iterator[tuple[int, Any]]:
+    if stage.executor == "ray" and workers is None:
+        return ray.as_finished(function, jobs)
+    return local.as_finished(function, jobs, min(workers or stage.workers, max(1, len(jobs))))
 
 
 def _spell(sums: Mapping[str, int]) -> str:
@@ -84,6 +91,8 @@ def _run_one(
     job: tuple[int, Any],
 ) -> Mapping[str, int]:
     index, shard = job
+    if _done_path(folder, index).exists():  # a retried task whose first try had come to its end
+        return read_json(_done_path(folder, index))["tally"]
     started = time.perf_counter()
     tables = function(shard)
     target = folder / f"{index:06d}"

@@ -39,6 +39,8 @@ class StageDir:
     path: Path
     seed: int
     workers: int = 1
+    executor: str = "local"
+    """Where shards run: `local` (a process pool) or `ray`; the output is the same."""
     inputs: Mapping[str, Path] = field(default_factory=dict)
     """Finished stage name -> its folder."""
     drops: list[Drop] = field(default_factory=list)

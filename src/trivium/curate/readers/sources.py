@@ -19,6 +19,8 @@ CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 """Ending of a packed file -> its codec."""
 CHUNK = 1 << 20
 HUB = re.compile(r"hf://(?!(?:datasets|models|spaces|buckets)/)([\w.-]+/[\w.-]+)")
+REMOTE_BLOCK_BYTES = 4 << 20
+"""What is asked of a store at once."""
 
 
 def is_url(path: str) -> bool:
@@ -98,14 +100,18 @@ def opened(path: str) -> Iterator[IO[bytes]]:
         Unreadable: It cannot be opened.
     """
     try:
-        handle: IO[bytes] = (
-            _file_system(path)[0].open(_file_system(path)[1], "rb") if is_url(path) else open(path, "rb")
-        )
+        handle: IO[bytes] = _remote(path) if is_url(path) else open(path, "rb")
     except Exception as error:
         cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise Unreadable(f"which cannot be opened ({cause})") from None
     with handle:
         yield handle
+
+
+def _remote(path: str) -> IO[bytes]:
+    """Open a URL in small blocks (stores read up to 50 MB ahead), with limits to a line (they have none)."""
+    files, address = _file_system(path)
+    return io.BufferedReader(files.open(address, "rb", block_size=REMOTE_BLOCK_BYTES), CHUNK)
 
 
 @contextmanager

@@ -5,62 +5,42 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from trivium.curate.readers import tex_tables
 from trivium.curate.readers.rows import FileShard, ReadOptions, Rows, guarded, text_or_drop
-from trivium.curate.readers.tex_files import assembled, balanced, document_body, expanded
+from trivium.curate.readers.tex_files import assembled, document_body
+from trivium.curate.readers.tex_macros import balanced, expanded
+from trivium.curate.readers.tex_words import (
+    ACCENTS,
+    CODE,
+    DROPPED,
+    HEADINGS,
+    LAST_ARGUMENT,
+    LEFT_OUT,
+    LENGTHS,
+    LISTS,
+    MARKS,
+    MATHS,
+    ONE_LINE,
+    PLAIN,
+    SIGNS,
+    UNITS,
+)
 from trivium.records import Document, Drop
 
 MAX_DEPTH = 40
-MATHS = frozenset(
-    "equation align alignat flalign gather multline eqnarray displaymath math subequations numcases xalignat "
-    "subnumcases dmath IEEEeqnarray".split()
-)
-CODE = frozenset("verbatim lstlisting minted Verbatim alltt code semiverbatim".split())
-TABLES = frozenset("tabular tabularx longtable array supertabular tabulary tabu".split())
-LISTS = {"itemize": "-", "enumerate": "1.", "description": "-", "compactitem": "-", "compactenum": "1."}
-LEFT_OUT = frozenset(
-    "thebibliography tikzpicture pspicture picture CJK filecontents comment editorial".split()
-)
-PLAIN = frozenset(
-    "center document figure table quote quotation abstract flushleft flushright minipage".split()
-)
-HEADINGS = {
-    "part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5, "title": 1,
-    "olchapter": 1, "olsection": 2, "subparagraph": 6,
-}  # fmt: skip
-DROPPED = frozenset(
-    "label ref eqref cite citep citet pageref index usepackage documentclass bibliography "
-    "bibliographystyle vspace "
-    "hspace includegraphics pagestyle thispagestyle setcounter addtocounter setlength input include "
-    "hypersetup "
-    "caption* phantom vphantom hphantom newtheorem theoremstyle date author ollabel olref olfileid color "
-    "newenvironment renewenvironment nocite autoref cref Cref citeauthor gloss tagged".split()
-)
-"""Commands that say nothing in running text, with their arguments."""
-MARKS = {"emph": "*", "textit": "*", "textbf": "**", "texttt": "`", "textsl": "*", "it": "", "bf": ""}
-SIGNS = {
-    "ldots": "...", "dots": "...", "textellipsis": "...", "LaTeX": "LaTeX", "TeX": "TeX",
-    "textbackslash": "\\",
-    "S": "\u00a7", "copyright": "\u00a9", "pounds": "\u00a3", "ss": "\u00df", "ae": "\u00e6", "AE": "\u00c6",
-    "o": "\u00f8",
-    "O": "\u00d8", "aa": "\u00e5", "AA": "\u00c5", "l": "\u0142", "L": "\u0141", "i": "i",
-    "textasciitilde": "~", "par": "\n\n",
-    "newline": "\n", "quad": " ", "qquad": " ", "textendash": "\u2013", "textemdash": "\u2014",
-    "P": "\u00b6", "dag": "\u2020",
-}  # fmt: skip
-ACCENTS = {"'": "\u0301", "`": "\u0300", "^": "\u0302", '"': "\u0308", "~": "\u0303", "c": "\u0327",
-"v": "\u030c",
-           "=": "\u0304", "u": "\u0306", "H": "\u030b", ".": "\u0307", "r": "\u030a"}  # fmt: skip
+TABLES = tuple(tex_tables.ARGUMENTS)
 TOKEN = re.compile(
     r"\\begin\s*\{([^{}]{1,40})\}|\\verb\*?([^a-zA-Z\s*])|\\([a-zA-Z@]+)\*?[ \t]*|\\(.)|(\$\$?)|([{}~])|"
     r"(``|''|---?)",
     re.DOTALL,
 )
 NUMBERING = re.compile(r"\\(?:label|ollabel|tag\*?)\s*\{[^{}]*\}|\\(?:nonumber|notag)\b")
-OPTION = re.compile(r"\s*\[[^\[\]]{0,500}\]")
-RULE = re.compile(
-    r"\\(?:hline|toprule|midrule|bottomrule|endhead|endfirsthead|endfoot|endlastfoot)\b|\\c(?:line|midrule)(?:\([^)]*\))?\{[^{}]*\}"
+DOLLAR = re.compile(r"\\.|[{}]|\$\$?|\n[ \t]*\n", re.DOTALL)
+LENGTH = re.compile(
+    r"\s*=?\s*-?[\d.,]+\s*(?:true)?\s*(?:pt|em|ex|cm|mm|in|pc|bp|sp|mu|dd|cc|\\[a-zA-Z]+)"
+    r"(?:\s*(?:plus|minus)\s*-?[\d.]+\s*[a-z]{2,4})*|\s*=?\s*\\[a-zA-Z]+"
 )
-SPAN = re.compile(r"\\multicolumn\s*\{(\d{1,2})\}\s*")
+OPTION = re.compile(r"\s*\[[^\[\]]{0,500}\]")
 
 
 def tex_rows(shard: FileShard, options: ReadOptions) -> Rows:
@@ -120,9 +100,23 @@ def _token(match: re.Match[str], text: str, depth: int) -> tuple[str, int]:
 
 
 def _closing_dollar(text: str, at: int, dollars: str) -> int:
-    while (end := text.find(dollars, at)) > 0 and text[end - 1] == "\\":
+    """Return where the formula ends: outside of braces, else at the next sign; -1 if the paragraph ends."""
+    depth, found = 0, -1
+    for match in DOLLAR.finditer(text, at, at + 1_000):
+        sign = match.group()
+        if sign in "{}":
+            depth += 1 if sign == "{" else -1
+        elif sign[0] == "$" and text.startswith(dollars, match.start()):
+            if depth <= 0:
+                return match.start()
+            found = match.start() if found < 0 else found
+        elif sign[0] == "\n" and dollars == "$":
+            return found
+    while found < 0 and (end := text.find(dollars, at)) > 0:
+        if text[end - 1] != "\\":
+            return end
         at = end + 1
-    return end
+    return found
 
 
 def _formula(tex: str, display: bool) -> str:
@@ -158,6 +152,7 @@ def _command(name: str, text: str, at: int, depth: int) -> tuple[str, int]:
         if text[at : at + 1] != "{":
             return "", at
         inside, at = _argument(text, at)
+        inside = tex_tables.typed(inside) if name == "texttt" else inside
         inner = " ".join(_convert(inside, depth + 1).split())
         return (f"{MARKS[name]}{inner}{MARKS[name]}" if inner else ""), at
     if name in SIGNS:
@@ -172,13 +167,63 @@ def _command(name: str, text: str, at: int, depth: int) -> tuple[str, int]:
         return "\n- ", at
     if name == "halign" and (start := text.find("{", at, at + 80)) >= 0:
         body, at = _argument(text, start)
-        return _halign(body, depth), at
+        return tex_tables.halign(body, lambda cell: _convert(cell, depth + 1)), at
     if name == "footnote":
         inside, at = _argument(text, at) if text[at : at + 1] == "{" else ("", at)
         return f" ({_convert(inside, depth + 1).strip()})", at
-    if name == "href":
-        _, at = _argument(text, at)
-    return "", at
+    if name in LAST_ARGUMENT:
+        inside, at = _argument(text, _behind(text, at, LAST_ARGUMENT[name]))
+        return _convert(inside, depth + 1), at
+    if name == "ensuremath":
+        inside, at = _argument(text, at)
+        return _formula(inside, False), at
+    if name in UNITS:
+        return _unit(name, text, at)
+    if name in ("lstinline", "mintinline"):
+        return _inline_code(text, _behind(text, at, int(name == "mintinline")))
+    return "", _behind_option(name, text, at)
+
+
+def _unit(name: str, text: str, at: int) -> tuple[str, int]:
+    """Return a number with its unit, or a fraction in running text (units, nicefrac), as a formula."""
+    option = OPTION.match(text, at)
+    value = option.group().strip(" []") + "\\," if option is not None and name != "nicefrac" else ""
+    over, at = _argument(text, option.end() if option is not None else at)
+    under, at = _argument(text, at) if name != "unit" else ("", at)
+    roman = name != "nicefrac"
+    over, under = (f"\\mathrm{{{part}}}" if roman else part for part in (over, under))
+    return _formula(
+        (value + (over if name == "unit" else f"\\nicefrac{{{over}}}{{{under}}}")).replace("$", ""), False
+    ), at
+
+
+def _inline_code(text: str, at: int) -> tuple[str, int]:
+    if text[at : at + 1] == "{":
+        inside, at = _argument(text, at)
+        return f"`{inside}`", at
+    end = text.find(text[at : at + 1], at + 1, at + 1_000)
+    return (f"`{text[at + 1 : end]}`", end + 1) if end > 0 else ("", at)
+
+
+def _behind(text: str, at: int, arguments: int) -> int:
+    """Return where the argument after so many others begins; options in brackets may stand between them."""
+    for number in range(arguments + 1):
+        while option := OPTION.match(text, at):
+            at = option.end()
+        if number < arguments:
+            _, at = _argument(text, at) if text[at : at + 1] == "{" else ("", at + 1)
+    return at
+
+
+def _behind_option(name: str, text: str, at: int) -> int:
+    """Return where text goes on after an unknown command: behind its length or its options."""
+    if name in LENGTHS and (length := LENGTH.match(text, at)) is not None:
+        return length.end()
+    if text[at - 1].isspace():
+        return at
+    while text[at : at + 1] == "[" and (option := OPTION.match(text, at)) is not None:
+        at = option.end()
+    return at
 
 
 def _argument(text: str, at: int) -> tuple[str, int]:
@@ -208,10 +253,10 @@ def _environment(name: str, full: str, text: str, at: int, depth: int) -> tuple[
     if name in CODE:
         return _code(name, body), after
     if name in MATHS:
-        return _formula(_display(name, body), True), after
+        return _formula(_display(name, body), name != "math"), after
     make = ENVIRONMENTS.get(name)
     if make is not None:
-        return make(name, body, depth), after
+        return make(full if full in TABLES else name, body, depth), after
     if name in LEFT_OUT:
         return "", after
     option = OPTION.match(body)
@@ -252,16 +297,21 @@ def _code(name: str, body: str) -> str:
 
 
 def _display(name: str, body: str) -> str:
-    body = (
-        re.sub(r"\\(?:begin|end)\{(?:equation|align|gather|multline)\*?\}", "", body)
-        if name == "subequations"
-        else body
-    )
+    if name in ("numcases", "subnumcases"):
+        return _cases(body.lstrip())
     if name in ("alignat", "xalignat"):
         body = re.sub(r"^\s*\{\d+\}", "", body)
-    if "&" in body or "\\\\" in body:
+    if name not in ONE_LINE and ("&" in body or "\\\\" in body):
         return f"\\begin{{aligned}}{body}\\end{{aligned}}"
     return body
+
+
+def _cases(body: str) -> str:
+    """Return numbered cases as plain ones: what is said of each case is text there, with formulas in it."""
+    left, at = _argument(body, 0)
+    rows = [line.split("&", 1) for line in re.split(r"\\\\(?:\[[^\]]{0,20}\])?", body[at:]) if line.strip()]
+    lines = [f"{row[0].strip()} & \\text{{{row[1].strip()}}}" if len(row) > 1 else row[0] for row in rows]
+    return f"{left} \\begin{{cases}} " + " \\\\ ".join(lines) + " \\end{cases}"
 
 
 def _list(name: str, body: str, depth: int) -> str:
@@ -281,7 +331,9 @@ def _items(body: str) -> list[str]:
     """Cut a list at the items that are its own and not of a list inside."""
     cuts: list[int] = []
     depth = 0
-    for match in re.finditer(r"\\(?:begin|end)\{(?:itemize|enumerate|description)\}|\\item\b", body):
+    for match in re.finditer(
+        r"\\(?:begin|end)\{(?:compact)?(?:item|itemize|enum|enumerate|description)\}|\\item\b", body
+    ):
         if match.group().startswith("\\item") and match.group() == "\\item":
             if depth == 0:
                 cuts.append(match.end())
@@ -294,76 +346,15 @@ def _items(body: str) -> list[str]:
 
 
 def _table(name: str, body: str, depth: int) -> str:
-    while body.lstrip()[:1] in ("{", "[") and (body.lstrip()[:1] == "{" or OPTION.match(body)):
-        body = body.lstrip()
-        option = OPTION.match(body)
-        end = option.end() if option else balanced(body, 0)
-        if end <= 0:
-            break
-        body = body[end:]
-    lines = [_split(line, CELL_END) for line in _split(RULE.sub("", body), ROW_END)]
-    return _spell([[cell for part in parts for cell in _cells(part, depth)] for parts in lines])
+    return tex_tables.table(name, body, lambda cell: _convert(cell, depth + 1))
 
 
-def _halign(body: str, depth: int) -> str:
-    """Return a table of plain TeX: the first row says what stands around each cell."""
-    template, *lines = _split(RULE.sub("", body), HALIGN_END)
-    around = _split(template, CELL_END)
-    rows = []
-    for line in lines:
-        cells = _split(line.replace("\\noalign{}", ""), CELL_END)
-        shown = [shape.replace("#", cell) for shape, cell in zip(around, cells, strict=False)] + cells[
-            len(around) :
-        ]
-        rows.append([cell for part in shown for cell in _cells(part, depth)] if line.strip() else [])
-    return _spell(rows)
-
-
-def _spell(rows: list[list[str]]) -> str:
-    rows = [row for row in rows if any(row)]
-    width = max(map(len, rows), default=0)
-    if not rows:
-        return ""
-    spelled = [f"| {' | '.join(row + [''] * (width - len(row)))} |" for row in rows]
-    return "\n\n" + "\n".join([spelled[0], "|" + " --- |" * width, *spelled[1:]]) + "\n\n"
-
-
-def _split(text: str, ends: re.Pattern[str]) -> list[str]:
-    """Cut text where `ends` matches outside of braces and of environments."""
-    parts: list[str] = []
-    at = depth = 0
-    for match in ends.finditer(text):
-        sign = match.group()
-        if sign == "{" or sign.startswith("\\begin"):
-            depth += 1
-        elif sign == "}" or sign.startswith("\\end"):
-            depth -= 1
-        elif depth == 0 and match.lastgroup == "cut":
-            parts.append(text[at : match.start()])
-            at = match.end()
-    return [*parts, text[at:]]
-
-
-NESTING = r"\\(?:begin|end)\{[^{}]{1,40}\}|[{}]|"
-ROW_END = re.compile(NESTING + r"(?P<cut>\\\\\*?(?:\s*\[[^\]]{0,30}\])?|\\tabularnewline\b)|\\.", re.DOTALL)
-CELL_END = re.compile(NESTING + r"(?P<cut>&)|\\.", re.DOTALL)
-HALIGN_END = re.compile(NESTING + r"(?P<cut>\\cr(?:cr)?(?![a-zA-Z]))|\\.", re.DOTALL)
-
-
-def _cells(part: str, depth: int) -> list[str]:
-    """Return the cell, and empty ones beside it where it spans columns."""
-    span = SPAN.search(part)
-    wide = 1
-    if span is not None:
-        wide = min(50, int(span.group(1)))
-        _, after = _argument(part, span.end())
-        inside, _ = _argument(part, after)
-        part = inside
-    text = " ".join(_convert(part, depth + 1).split()).replace("|", "\\|")
-    return [text, *[""] * (wide - 1)]
+def _tabbing(name: str, body: str, depth: int) -> str:
+    return tex_tables.tabbing(body, lambda cell: _convert(cell, depth + 1))
 
 
 ENVIRONMENTS: dict[str, Callable[[str, str, int], str]] = {
     **dict.fromkeys(LISTS, _list),
     **dict.fromkeys(TABLES, _table),
+    "tabbing": _tabbing,
 }

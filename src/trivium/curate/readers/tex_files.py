@@ -1,4 +1,4 @@
-"""TeX before reading: several files put together, comments taken out, the author's own macros expanded."""
+"""TeX before reading: several files put together, comments taken out."""
 
 from __future__ import annotations
 
@@ -18,15 +18,10 @@ INPUT = re.compile(
 )
 PART = re.compile(r"\\documentclass(?:\[[^\]]{0,300}\])?\{subfiles\}")
 MAIN = re.compile(r"\\documentclass|\\documentstyle|\\begin\{document\}")
-DEFINITION = re.compile(
-    r"\\(?:re|provide)?(?:newcommand|def)\*?\s*\{?\\([A-Za-z]+)\}?\s*(?:\[(\d)\])?((?:#\d)*)\s*(?=\{)"
-)
-OPERATOR = re.compile(r"\\DeclareMathOperator\*?\s*\{?\\([A-Za-z]+)\}?\s*(?=\{)")
 MAX_FILES = 500
+MAX_INPUTS = 5_000
+"""Names looked for on disk for one document, found or not."""
 MAX_INPUT_DEPTH = 12
-MAX_EXPANSIONS = 50_000
-MAX_GROWTH = 20
-"""A file that macros make so many times longer (and over a megabyte) stays as it is from there on."""
 
 
 def assembled(path: str, root: str) -> str:
@@ -49,7 +44,7 @@ class _Assembly:
     def __init__(self, root: str) -> None:
         """Start with nothing."""
         self.root = root
-        self.files = 0
+        self.files = self.inputs = 0
         self.chars = 0
 
     def read(self, path: str, depth: int) -> str:
@@ -63,8 +58,11 @@ class _Assembly:
         return INPUT.sub(lambda match: self._input(match, path, depth), body)
 
     def _input(self, match: re.Match[str], path: str, depth: int) -> str:
+        self.inputs += 1
+        if depth >= MAX_INPUT_DEPTH or self.files >= MAX_FILES or self.inputs > MAX_INPUTS:
+            return ""
         found = input_path(match.group(1) or match.group(2), path, self.root)
-        if found is None or depth >= MAX_INPUT_DEPTH or self.files >= MAX_FILES:
+        if found is None:
             return ""
         try:
             return "\n" + self.read(found, depth + 1) + "\n"
@@ -84,6 +82,7 @@ def document_body(text: str) -> str:
     return text[start + len("\\begin{document}") if start >= 0 else 0 : end if end > start else len(text)]
 
 
+@lru_cache(maxsize=10_000)
 def input_path(name: str, path: str, root: str) -> str | None:
     """Return the file that an input command names, next to the file or under the root; else None."""
     if is_url(path):
@@ -92,14 +91,9 @@ def input_path(name: str, path: str, root: str) -> str | None:
     for folder in (Path(path).parent, top):
         for candidate in (folder / name, folder / f"{name}.tex"):
             place = candidate.resolve()
-            if place.suffix in (".tex", ".ltx") and place.is_relative_to(top) and _is_file(str(place)):
+            if place.suffix in (".tex", ".ltx") and place.is_relative_to(top) and place.is_file():
                 return str(candidate)
     return None
-
-
-@lru_cache(maxsize=10_000)
-def _is_file(path: str) -> bool:
-    return Path(path).is_file()
 
 
 def included_elsewhere(paths: Sequence[str], root: str) -> set[str]:
@@ -130,85 +124,3 @@ def included_elsewhere(paths: Sequence[str], root: str) -> set[str]:
 
 def _stands_alone(path: str) -> bool:
     return bool(MAIN.search(decode(read_whole(path, 5_000_000))))
-
-
-def balanced(text: str, at: int) -> int:
-    """Return one past the brace that closes the one at `at`, or -1."""
-    depth = 0
-    for match in BRACE.finditer(text, at):
-        sign = match.group()
-        if sign == "{":
-            depth += 1
-        elif sign == "}":
-            depth -= 1
-            if depth == 0:
-                return match.end()
-            if depth < 0:
-                return -1
-    return -1
-
-
-BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-
-
-def expanded(text: str) -> str:
-    """Return TeX with the author's own macros applied, within limits, and taken out."""
-    macros, text = _definitions(text)
-    if not macros:
-        return text
-    names = sorted(macros, key=len, reverse=True)
-    pattern = re.compile(r"\\(" + "|".join(map(re.escape, names)) + r")(?![A-Za-z])")
-    longest = max(1_000_000, MAX_GROWTH * len(text))
-    count = 0
-    for _ in range(8):
-        parts: list[str] = []
-        at = 0
-        while (match := pattern.search(text, at)) is not None and count < MAX_EXPANSIONS:
-            count += 1
-            result, end = _apply(macros[match.group(1)], text, match.end())
-            parts += [text[at : match.start()], result]
-            at = end
-        if not parts:
-            return text
-        text = "".join(parts) + text[at:]
-        if len(text) > longest:
-            return text
-    return text
-
-
-def _definitions(text: str) -> tuple[dict[str, tuple[int, str]], str]:
-    """Return name -> (number of arguments, body), and the text without the definitions."""
-    macros: dict[str, tuple[int, str]] = {}
-    kept: list[str] = []
-    at = 0
-    for match in DEFINITION.finditer(text):
-        end = balanced(text, match.end())
-        if match.start() < at or end < 0:
-            continue
-        body = text[match.end() + 1 : end - 1]
-        number = int(match.group(2) or len(match.group(3)) // 2)
-        if f"\\{match.group(1)}" not in body:
-            macros[match.group(1)] = (number, body)
-            kept.append(text[at : match.start()])
-            at = end
-    text = "".join(kept) + text[at:]
-    for match in OPERATOR.finditer(text):
-        end = balanced(text, match.end())
-        if end > 0:
-            macros[match.group(1)] = (0, f"\\operatorname{text[match.end() : end]}")
-    return macros, OPERATOR.sub(r"\\mathoperatordefined", text)
-
-
-def _apply(macro: tuple[int, str], text: str, at: int) -> tuple[str, int]:
-    number, body = macro
-    for index in range(1, number + 1):
-        while at < len(text) and text[at] in " \t\n":
-            at += 1
-        end = balanced(text, at) if text[at : at + 1] == "{" else at + 1
-        if end < 0 or at >= len(text):
-            return "", at
-        argument = text[at + 1 : end - 1] if text[at] == "{" else text[at]
-        body = body.replace(f"#{index}", argument)
-        at = end
-    letter = body[-1:].isalpha() and "\\" in body and text[at : at + 1].isalpha()
-    return body + (" " if letter else ""), at

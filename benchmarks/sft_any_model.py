@@ -25,8 +25,8 @@ from typing import Any
 from trivium.models.load import load_model, load_tokenizer
 from trivium.models.prompting import make_encoder
 from trivium.models.runtime import settle
-from trivium.pivotal.questions import read_rows
 from trivium.records import Example, Message
+from trivium.store.row_files import read_rows
 from trivium.store.run import StageDir
 from trivium.train import sft_stage
 from trivium.train.settings import LoopConfig

@@ -38,6 +38,10 @@ def from_dict(cls: type[Config], data: Any, where: str = "") -> Config:
 def override(config: Config, key: str, text: str) -> Config:
     """Return a copy with the field at a dotted key set from text, e.g. `override(r, "sft.epochs", "2")`.
 
+    >>> from trivium.recipe import shipped
+    >>> override(shipped("pocket"), "sft.epochs", "3").sft.epochs
+    3.0
+
     Raises:
         ConfigError: The key is unknown (the nearest name is given) or the text has the wrong type.
     """

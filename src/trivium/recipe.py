@@ -72,6 +72,31 @@ class Recipe:
         return getattr(self, stage)
 
 
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""The repository, where this package lies in one."""
+
+
+def shipped_folder() -> Path:
+    """Return the folder of the recipes that come with Trivium: the checkout's, or the one in the wheel."""
+    packaged = Path(__file__).resolve().parent / "recipes"
+    return packaged if packaged.is_dir() else CHECKOUT / "recipes"
+
+
+def shipped(name: str) -> Recipe:
+    """Return a recipe that comes with Trivium, to start one's own from.
+
+    >>> shipped("pocket").sft.epochs
+    2.0
+    >>> shipped("ladder:mini").name
+    'mini'
+
+    Args:
+        name: File name without its ending; `ladder:mini` takes the function mini of ladder.py.
+    """
+    stem, _, maker = name.partition(":")
+    return load(f"{shipped_folder() / stem}.py{f':{maker}' if maker else ''}")
+
+
 def load(path: Path | str) -> Recipe:
     """Read a recipe from a Python file with a `recipe()` function, or from a run's recipe.json.
 

@@ -184,7 +184,11 @@ class Drop:
 
 
 def row_id(step: str, parents: Sequence[str], content: str | bytes) -> str:
-    """Return the 20-hex-digit id of a row made by `step` from `parents` with this content."""
+    """Return the 20-hex-digit id of a row made by `step` from `parents` with this content.
+
+    >>> row_id("demo", ["parent"], "content")
+    '93b3eb0806af4ff37381'
+    """
     digest = hashlib.blake2b(digest_size=10)
     for part in (step, *parents):
         digest.update(part.encode())

@@ -18,6 +18,9 @@ def normal_quantile(level: float) -> float:
 def wilson(successes: float, trials: float, level: float = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion; (0, 1) without trials.
 
+    >>> [round(bound, 3) for bound in wilson(8, 10)]
+    [0.49, 0.943]
+
     Clustered draws may give their effective number of trials, which need not be whole.
 
     Source: Wilson 1927; recommended over the Wald interval by Brown, Cai and DasGupta 2001.

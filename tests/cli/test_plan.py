@@ -88,7 +88,8 @@ def test_a_small_size_is_priced_in_processor_time(capsys):
 
 @pytest.mark.parametrize("path", sorted((HOME / "recipes").glob("*.py")), ids=lambda path: path.stem)
 def test_every_recipe_can_be_priced_and_its_keys_can_be_set(path, capsys):
-    assert "parameters" in printed(capsys, str(path))
+    text = printed(capsys, str(path))
+    assert "parameters" in text or "nothing is priced" in text
     keys = printed(capsys, str(path), "--keys").splitlines()
     seed = next(line for line in keys if line.startswith("seed="))
     assert load(str(path), (seed,)) == load(str(path))

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from trivium.errors import DataError
 from trivium.evaluate.logs import ItemLog
 from trivium.models.load import Tokenizer
-from trivium.pivotal.questions import read_rows
 from trivium.records import Verdict, row_id
+from trivium.store.row_files import read_rows
 from trivium.verify.final import LETTERS
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from trivium.pivotal import questions
 from trivium.pivotal.stage import PivotalConfig
 from trivium.pivotal.verifiers import JudgeModel, check
 from trivium.records import Example, Question, from_table, to_table
+from trivium.store import row_files
 from trivium.store.files import read_parquet, write_parquet
 from trivium.store.run import Run, StageDir
 from trivium.train.dpo_stage import DPOConfig
@@ -127,8 +128,8 @@ def open_model(model: Model, out: Path, config: ExperimentConfig) -> World:
         DataError: The model's folder or a file cannot be read.
     """
     for name in (model.questions, model.heldout, *model.untouched):
-        if not questions.is_file(name):
-            raise ConfigError(f"claims: got {name!r}; expected a file {', '.join(questions.SUFFIXES)}.")
+        if not row_files.is_file(name):
+            raise ConfigError(f"claims: got {name!r}; expected a file {', '.join(row_files.SUFFIXES)}.")
         if not Path(name).is_file():
             raise DataError(f"{name}: got no such file; expected questions as JSONL, JSON or Parquet.")
     if model.verifier:

@@ -47,6 +47,8 @@ CELL_STYLES = {
     "partial": "yellow",
     "out of date": "yellow",
     "missing": "yellow",
+    "here": "green",
+    "not here": "yellow",
     "wrong": "red",
     "waiting": "dim",
 }

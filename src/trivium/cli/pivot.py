@@ -64,7 +64,7 @@ def make_recipe(command: verbs.PivotVerb) -> Recipe:
             "trivium pivot --model FOLDER --questions FILE.jsonl --verifier number."
         )
     from trivium import recipe as recipes
-    from trivium.pivotal.questions import SUFFIXES, is_file
+    from trivium.store.row_files import SUFFIXES, is_file
 
     if not is_file(command.questions):
         raise ConfigError(f"--questions: got {command.questions}; expected a file {', '.join(SUFFIXES)}.")

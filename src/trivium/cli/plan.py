@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trivium.cli.console import big, plain, say, show_table, small, trimmed
@@ -35,6 +36,8 @@ def plan(command: PlanVerb) -> int:
         return show_keys(recipe)
     if not 0 < command.mfu <= 1:
         raise ConfigError(f"--mfu: got {command.mfu}; expected a share of the peak in (0, 1].")
+    if "pretrain" not in recipe.stages:
+        return show_brought(recipe)
     gpus = recipe.pretrain.loop.ranks if command.gpus is None else command.gpus
     if gpus < 1:
         raise ConfigError(f"--gpus: got {gpus}; expected 1 or more.")
@@ -45,6 +48,21 @@ def plan(command: PlanVerb) -> int:
     show_phases(model, phases, command.mfu)
     show_pairs(recipe)
     show_price(recipe, phases, command.mfu, gpus, priced)
+    return 0
+
+
+def show_brought(recipe: Recipe) -> int:
+    """Print stages and inputs of a recipe that pretrains nothing: its size is that of one's files."""
+    say(f"{recipe.name}: {', '.join(recipe.stages)}", style="bold")
+    wanted = (("sft", "start"), ("sft", "data"), ("pivotal", "model"), ("pivotal", "questions"))
+    rows = []
+    for stage, field in wanted:
+        value = getattr(getattr(recipe, stage), field)
+        if stage in recipe.stages and value not in recipe.stages:
+            rows.append((f"{stage}.{field}", value, "here" if Path(value).exists() else "not here"))
+    if rows:
+        show_table(("brought", "place", "state"), rows)
+    say("It pretrains nothing, so what it costs follows from these files; nothing is priced.")
     return 0
 
 

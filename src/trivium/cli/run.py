@@ -112,7 +112,7 @@ def recipe_path(name: str) -> Path:
     `ladder:mini` is the function mini of ladder.py; a size of the ladder needs no more than its own name.
     """
     if "/" not in name and not Path(name).exists() and not name.endswith((".py", ".json")):
-        known = {path.stem: path for folder in (HOME, Path()) for path in folder.glob("recipes/*.py")}
+        known = {path.stem: path for path in known_recipes()}
         if "ladder" in known:
             known = {size: Path(f"{known['ladder']}:{size}") for size in SIZES} | known
         stem, _, maker = name.partition(":")
@@ -120,9 +120,19 @@ def recipe_path(name: str) -> Path:
             names = ", ".join(sorted(known))
             raise ConfigError(f"{name}: got no such recipe; expected a file, or one of: {names}.")
         return Path(f"{known[stem]}:{maker}") if maker else known[stem]
-    if not Path(name).exists() and (HOME / name).exists():
-        return HOME / name
-    return Path(name)
+    shipped = Path(name)
+    if not shipped.exists() and shipped.parent == Path("recipes"):
+        from trivium.recipe import shipped_folder
+
+        shipped = shipped_folder() / shipped.name
+    return shipped if shipped.exists() else Path(name)
+
+
+def known_recipes() -> list[Path]:
+    """Return the recipes that a name can mean, those of ./recipes last, so that they win."""
+    from trivium.recipe import shipped_folder
+
+    return [*sorted(shipped_folder().glob("*.py")), *sorted(Path("recipes").glob("*.py"))]
 
 
 def run_folder(recipe: Recipe, out: str | None) -> Path:

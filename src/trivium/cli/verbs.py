@@ -12,6 +12,7 @@ import tyro
 
 from trivium.cli.verb_classify import ClassifyVerb
 from trivium.cli.verb_grow import GrowVerb
+from trivium.cli.verb_more import CompletionVerb, DatasetVerb, DiffVerb, InitVerb
 
 RecipeArg = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
 RunArg = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -281,16 +282,6 @@ class ExportVerb:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiffVerb:
-    """Compare two runs or recipes: changed fields and changed results."""
-
-    before: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="A")]
-    """Run folder or recipe."""
-    after: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="B")]
-    """Run folder or recipe."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class DoctorVerb:
     """Check this machine and say how to mend what is missing."""
 
@@ -374,15 +365,18 @@ class ClaimsVerb:
 VERBS: dict[str, type] = {
     "run": RunVerb,
     "plan": PlanVerb,
+    "init": InitVerb,
     "status": StatusVerb,
     "report": ReportVerb,
     "view": ViewVerb,
     "trace": TraceVerb,
     "chat": ChatVerb,
     "export": ExportVerb,
+    "dataset": DatasetVerb,
     "diff": DiffVerb,
     "claims": ClaimsVerb,
     "doctor": DoctorVerb,
+    "completion": CompletionVerb,
     "test": TestVerb,
     "curate": CurateVerb,
     "synthesize": SynthesizeVerb,

@@ -80,6 +80,10 @@ def similar(first: np.ndarray, second: np.ndarray, threshold: float) -> float:
 def find_duplicates(texts: Sequence[str], threshold: float) -> list[Duplicate]:
     """Return every text that repeats an earlier one, in order; the first of a cluster is kept.
 
+    >>> lever = "a lever turns a small force over a long way into a large force over a short way"
+    >>> [(found.index, found.exact) for found in find_duplicates([lever, "another text", lever], 0.8)]
+    [(2, True)]
+
     All in memory; `dedup_shards.deduplicate` does the same through the shard ledger.
 
     Args:

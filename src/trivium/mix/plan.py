@@ -46,6 +46,10 @@ def plan_mixture(
 ) -> list[PlannedSource]:
     """Turn shares of a budget into tokens per source.
 
+    >>> lines = plan_mixture({"web": 0.5, "code": 0.5}, {"web": 100, "code": 1000}, 1000, 4.0)
+    >>> [(line.source, line.tokens, line.epochs) for line in lines]
+    [('web', 400, 4.0), ('code', 600, 0.6)]
+
     Args:
         shares: Wanted share of every source; scaled to sum to one.
         unique: Tokens that one epoch over a source has; a source that is missing has none.

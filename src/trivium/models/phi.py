@@ -118,6 +118,9 @@ LADDER = {
 def count_parameters(config: ModelConfig, *, embeddings: bool = True) -> int:
     """Number of weights, without building the model.
 
+    >>> count_parameters(ModelConfig(hidden=128, layers=4, heads=4, kv_heads=4, ffn=448))
+    1082496
+
     Args:
         config: The shape.
         embeddings: Count the embedding and an untied head too.

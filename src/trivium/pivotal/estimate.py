@@ -105,6 +105,9 @@ def known(right: bool) -> Estimate:
 def largest_shift(token_prob: float) -> float:
     """Greatest possible |p(prefix + token) - p(prefix)| for a token of this sampling probability.
 
+    >>> round(largest_shift(0.9), 3)
+    0.1
+
     Source: p(prefix) = pi * p(prefix + token) + (1 - pi) * p(prefix, another token), exactly, when all
     rollouts share one total length budget and one temperature.
     """

@@ -17,6 +17,7 @@ from trivium.errors import ConfigError, DataError
 from trivium.pivotal import questions
 from trivium.pivotal.verifiers import JudgeModel, source_of
 from trivium.records import Question
+from trivium.store import row_files
 
 if TYPE_CHECKING:
     from trivium.store.run import StageDir
@@ -133,7 +134,7 @@ def outside(config: PivotalConfig) -> dict[str, str]:
     from trivium.store.fingerprint import content_hash
 
     found = {"model": Path(config.model)} if (Path(config.model) / "config.json").is_file() else {}
-    if questions.is_file(config.questions):
+    if row_files.is_file(config.questions):
         found["questions"] = Path(config.questions)
     if (source := source_of(config.verifier)) is not None:
         found["verifier"] = source
@@ -193,7 +194,7 @@ def _choose(config: PivotalConfig, stage: StageDir) -> Sequence[Question]:
     """Take the questions that fit, in an order that only the seed and their ids decide."""
     from trivium.models.sample_draw import request_seed
 
-    found = _read_file(config, stage) if questions.is_file(config.questions) else _from_stage(config, stage)
+    found = _read_file(config, stage) if row_files.is_file(config.questions) else _from_stage(config, stage)
     return sorted(found, key=lambda question: request_seed(stage.seed, "pivotal", question.id))
 
 

@@ -16,8 +16,10 @@ from typing import Any
 
 from trivium.errors import ConfigError, DataError
 from trivium.records import Drop, Example
-from trivium.store.fingerprint import outside_model
+from trivium.store import row_files
+from trivium.store.fingerprint import content_hash, outside_model
 from trivium.store.run import StageDir
+from trivium.train.chat_files import read_chats
 from trivium.train.conversations import encode_all
 from trivium.train.settings import LoopConfig
 
@@ -29,7 +31,7 @@ class SFTConfig:
     start: str = "midtrain"
     """Stage whose model is fine-tuned, or a Hugging Face folder."""
     data: str = "sft_data"
-    """Stage whose table `examples` holds the conversations."""
+    """Stage whose table `examples` holds the conversations, or a file of them (.jsonl, .json, .parquet)."""
     epochs: float = 2.0
     """Passes over the conversations."""
     flow_epochs: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -48,8 +50,9 @@ class SFTConfig:
 
 
 def outside(config: SFTConfig) -> dict[str, str]:
-    """The model, where it is none of the run's."""
-    return outside_model(config.start)
+    """The model and the conversations, where they are none of the run's."""
+    chats = {"data": content_hash(Path(config.data))} if row_files.is_file(config.data) else {}
+    return outside_model(config.start) | chats
 
 
 def run(config: SFTConfig, stage: StageDir) -> dict[str, Any]:
@@ -62,7 +65,7 @@ def run(config: SFTConfig, stage: StageDir) -> dict[str, Any]:
     began = time.perf_counter()
     start = find_model(config.start, stage)
     store = stage.scratch / "tokens"
-    flows = write_store(stage.rows(config.data, "examples", Example), start, config, stage)
+    flows = write_store(_conversations(config, stage), start, config, stage)
     chosen = streams.epoch_streams(store, _passes(flows, config))
     make = functools.partial(streams.next_token, store, chosen, config.loop, stage.seed)
     objective = make()
@@ -80,6 +83,14 @@ def run(config: SFTConfig, stage: StageDir) -> dict[str, Any]:
         "streams": streams.epochs_by_stream(objective, chosen),
         "train_seconds": round(time.perf_counter() - began, 2),
     }
+
+
+def _conversations(config: SFTConfig, stage: StageDir) -> list[Example]:
+    if not row_files.is_file(config.data):
+        return stage.rows(config.data, "examples", Example)
+    rows, drops = read_chats(Path(config.data), stage.name)
+    stage.drop(drops)
+    return rows
 
 
 def _passes(flows: Sequence[str], config: SFTConfig) -> dict[str, float]:
@@ -123,9 +134,7 @@ def write_store(rows: Sequence[Example], start: Path, config: SFTConfig, stage: 
             tokens.TokenDocument(row.id, ids, len(text.encode()), row.difficulty, reply)
         )
     if not groups:
-        raise DataError(
-            f"{config.data}/examples: got no usable conversation; expected messages with a reply."
-        )
+        raise DataError(f"{config.data}: got no usable conversation; expected messages with a reply.")
     folder = stage.scratch / "tokens"
     lines = {
         name: tokens.write_source(folder, name, groups[name], tokenizer.vocab_size) for name in sorted(groups)

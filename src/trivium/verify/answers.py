@@ -84,6 +84,9 @@ def parse_number(text: str) -> Quantity | None:
 def same_number(answer: str, expected: str) -> bool | None:
     """Whether two answers are one number; None if `answer` cannot be read as a number.
 
+    >>> same_number("1,000", "1000"), same_number("60%", "0.6"), same_number("many", "1")
+    (True, True, None)
+
     Units count only where both have one. A percentage equals its bare number and its hundredth (`60%`, `60`,
     `0.6`), because questions ask for it in all three forms.
 

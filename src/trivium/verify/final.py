@@ -38,7 +38,11 @@ def marked_answer(reply: str) -> str | None:
 
 
 def last_number(reply: str) -> str | None:
-    """Return the marked answer or, without one, the last number of the reply."""
+    """Return the marked answer or, without one, the last number of the reply.
+
+    >>> last_number("First 3, then 5 more: 8 apples.")
+    '8'
+    """
     found = marked_answer(reply)
     if found is not None:
         return found

@@ -43,6 +43,9 @@ _OPENING_FENCES = ("```json", "```Json", "```JSON", "```")
 def check(name: str, reply: str, **params: Any) -> bool:
     """Say whether a reply obeys one instruction of IFEval.
 
+    >>> check("change_case:english_lowercase", "all of it is small")
+    True
+
     Args:
         name: Its public id, a key of `CHECKS`.
         reply: The reply, as it came.

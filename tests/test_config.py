@@ -34,6 +34,12 @@ def test_override_is_typed_and_nested() -> None:
     assert override(config, "inner.names", "x,y").inner.names == ("x", "y")
     assert override(config, "inner.limit", "none").inner.limit is None
     assert override(config, "title", "7").title == "7"
+    assert [override(config, "title", text).title for text in ("none", "007", "true")] == [
+        "none",
+        "007",
+        "true",
+    ]
+    assert override(config, "title", "'quoted'").title == "quoted"
     assert override(config, "shares", "{'web': 1}").shares == {"web": 1.0}
 
 

@@ -68,7 +68,11 @@ def _override(config: Any, path: list[str], text: str, key: str) -> Any:
         if dataclasses.is_dataclass(value):
             inner = ", ".join(field.name for field in dataclasses.fields(value))
             raise ConfigError(f"--set {key}: got a group of fields; expected one of its fields ({inner}).")
-        parsed = _read(_hints(type(config))[head], _literal(text), f"--set {key}")
+        hint = _hints(type(config))[head]
+        data = _literal(text)
+        if hint is str and not isinstance(data, str):
+            data = text  # a name such as none or 007 is that text, whatever Python would read in it
+        parsed = _read(hint, data, f"--set {key}")
     elif dataclasses.is_dataclass(value):
         parsed = _override(value, rest, text, key)
     else:

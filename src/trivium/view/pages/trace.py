@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,11 @@ def show(site: Site, query: Query) -> str:
     }
     if row_id:
         node = lineage.trace(site.run.path, row_id)
-        content |= {"row_id": node.id, "node": _shown(site, node), "uses": uses(site, node.id)}
+        content |= {
+            "row_id": node.id,
+            "node": _shown(site, node, set(ids_of(node))),
+            "uses": uses(site, node.id),
+        }
         content["trained"] = trained(site, node.id)
     return page(site, "trace.html", "/trace", "Trace", **content)
 
@@ -122,8 +127,16 @@ def _shares(site: Site, source: str) -> dict[str, float]:
     return found
 
 
-def _shown(site: Site, node: Node) -> dict[str, Any]:
+def ids_of(node: Node) -> Iterator[str]:
+    """Yield the ids of a row and of everything that it came from."""
+    yield node.id
+    for parent in node.parents:
+        yield from ids_of(parent)
+
+
+def _shown(site: Site, node: Node, known: set[str]) -> dict[str, Any]:
     row = node.row
+    named = [parent for parent in row.get("parents") or [] if parent not in {one.id for one in node.parents}]
     return {
         "id": node.id,
         "what": node.table[:-1] if node.table.endswith("s") else node.table,
@@ -131,8 +144,9 @@ def _shown(site: Site, node: Node) -> dict[str, Any]:
         "file": _file(row),
         "facts": [(key, row[key]) for key in FACTS if row.get(key) not in (None, "", [])],
         "texts": _texts(site, row),
-        "parents": [_shown(site, parent) for parent in node.parents],
-        "missing": [] if node.parents else [parent for parent in row.get("parents") or []],
+        "parents": [_shown(site, parent, known) for parent in node.parents],
+        "elsewhere": [parent for parent in named if parent in known],
+        "missing": [parent for parent in named if parent not in known],
     }
 
 

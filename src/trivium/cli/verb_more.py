@@ -1,4 +1,4 @@
-"""What can be typed after `trivium init`, `dataset`, `completion`, `diff`; apart from the others for length."""
+"""What can be typed after `trivium init`, `dataset`, `completion` and `diff`; apart for length."""
 
 from __future__ import annotations
 

@@ -125,12 +125,13 @@ def cells(rows: Iterable[ItemRow]) -> dict[str, Cell]:
     by_item: dict[str, list[ItemRow]] = defaultdict(list)
     for row in rows:
         by_item[row.item_id].append(row)
+    votes = any(row.answer for own in by_item.values() for row in own)
     found: dict[str, Cell] = defaultdict(dict)
     for item, own in by_item.items():
         for place, score in enumerate(own[0].scores):
             value = sum(row.scores[place].value for row in own) / len(own)
             found[score.metric][item] = (value, score.weight, own[0].cluster)
-        for metric, value in many(own).items():
+        for metric, value in many(own, votes=votes).items():
             found[metric][item] = (value, 1.0, own[0].cluster)
         for verdict in (Verdict.UNPARSED, Verdict.ERROR):
             share = sum(row.verdict == verdict for row in own) / len(own)
@@ -138,8 +139,8 @@ def cells(rows: Iterable[ItemRow]) -> dict[str, Cell]:
     return dict(found)
 
 
-def many(own: Sequence[ItemRow]) -> dict[str, float]:
-    """Return pass@k and majority@k of one item's samples, for k = 2, 4, 8, ... and all of them."""
+def many(own: Sequence[ItemRow], *, votes: bool) -> dict[str, float]:
+    """Return pass@k and, where replies have answers, majority@k of one item, for k = 2, 4, ... and all."""
     count = len(own)
     if count < 2:
         return {}
@@ -147,7 +148,7 @@ def many(own: Sequence[ItemRow]) -> dict[str, float]:
     right = [float(row.verdict == Verdict.RIGHT) for row in ordered]
     sizes = sorted({2**power for power in range(1, count.bit_length()) if 2**power <= count} | {count})
     found = {f"pass@{k}": pass_at_k(count, int(sum(right)), k) for k in sizes}
-    if any(row.answer for row in ordered):
+    if votes:
         answers = [row.answer for row in ordered]
         found |= {f"majority@{k}": majority_at_k(answers, right, k) for k in sizes if k > 2}
     return found

@@ -59,7 +59,7 @@ def find(task: StandardTask, role: str, pattern: str, data: str, file: str) -> P
         return Path(file)
     folder = Path(data)
     for wanted in (pattern, pattern.rsplit("/", 1)[-1]):
-        if found := sorted(folder.glob(wanted)):
+        if not wanted.startswith("*") and (found := sorted(folder.glob(wanted))):
             return found[0]
     raise DataError(
         f"task {task.name}: got no {pattern} in {data or 'the data folder'}; expected that file, name the "

@@ -160,7 +160,7 @@ def judge_svamp(item: Item, output: Output) -> Judged:
     found = last_match(FLEXIBLE_NUMBER, output.reply)
     answer = "" if found is None else plain(found, ignore=IGNORED)
     verdict = verify.judge("last_number", f"#### {answer}", item.gold[0]) if answer else Verdict.UNPARSED
-    return Judged(verdict=verdict, scores={"accuracy": (float(verdict == Verdict.RIGHT), 1.0)}, answer=answer)
+    return judged(verdict, answer)
 
 
 def read_math(rows: Rows) -> list[Item]:
@@ -198,7 +198,7 @@ def judge_math(item: Item, output: Output) -> Judged:
     if not answer:
         return judged(Verdict.UNPARSED)
     verdict = verify.judge("maths", f"\\boxed{{{answer.strip('$').rstrip('.')}}}", item.gold[0])
-    return Judged(verdict=verdict, scores={"accuracy": (float(verdict == Verdict.RIGHT), 1.0)}, answer=answer)
+    return judged(verdict, answer)
 
 
 GSM8K = StandardTask(

@@ -166,12 +166,18 @@ def peer_tasks(folder: Path, names: list[str], args: argparse.Namespace) -> Path
         rows = sources.load(tasks.find(name), args.data).rows["test"][: args.items]
         file = folder / f"{name}.jsonl"
         file.write_text("".join(json.dumps(convert(row)) + "\n" for row in rows))
+        other = "validation" if split == "test" else "test"
         lines = [
-            f"include: {root}/{definition}", f"task: ours_{name}", "dataset_path: json", "dataset_name: null",
-            "training_split: null", "fewshot_split: null" if name != "gsm8k" else "",
-            f"dataset_kwargs: {{data_files: {{{split}: {file}}}}}", "tag: []",
-        ]  # fmt: skip
-        (folder / f"{name}.yaml").write_text("\n".join(filter(None, lines)) + "\n")
+            f"include: {root}/{definition}",
+            f"task: ours_{name}",
+            "dataset_path: json",
+            "dataset_name: null",
+            "training_split: null",
+            f"{other}_split: null",
+            *(["fewshot_split: null"] if name != "gsm8k" else []),
+            f"dataset_kwargs: {{data_files: {{{split}: {file}}}}}",
+        ]
+        (folder / f"{name}.yaml").write_text("\n".join(lines) + "\n")
     return folder
 
 

@@ -71,7 +71,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     """Read a whole .jsonl, .json, .csv, .tsv or .parquet file, also gzipped.
 
     A .json file is a list of objects, or an object of which one value is such a list. A .tsv file has no
-    header; its columns are `question` and `answer`.
+    header; its columns are `question` and `answer`. A .txt file is one row, `text`.
 
     Raises:
         DataError: The file is missing or is not what its name says.
@@ -91,6 +91,8 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _parse(name: str, text: str) -> list[dict[str, Any]]:
+    if name.endswith(".txt"):
+        return [{"text": text}]
     if name.endswith(".csv"):
         return list(csv.DictReader(io.StringIO(text)))
     if name.endswith(".tsv"):

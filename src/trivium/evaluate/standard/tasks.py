@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from trivium.errors import ConfigError
-from trivium.evaluate.standard import choices, instructions, programs, words
+from trivium.evaluate.standard import choices, facts, instructions, programs, reasoning, refusals, words
 from trivium.evaluate.standard.task import StandardTask
 
 TASKS: dict[str, StandardTask] = {
     task.name: task
-    for family in (words.TASKS, choices.TASKS, programs.TASKS, instructions.TASKS)
-    for task in family
+    for family in (words, choices, programs, instructions, facts, reasoning, refusals)
+    for task in family.TASKS
 }
 
 

@@ -24,9 +24,6 @@ from pathlib import Path
 from typing import Any
 
 TARGET = 3.0
-LOGPROB_TOLERANCE = 0.01
-"""Nats; float32 sums of different order differ by a tenth of it at most."""
-
 Row = Mapping[str, Any]
 
 PEER = """
@@ -126,13 +123,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         where = peer_tasks(Path(folder), names, args)
         theirs = run_peer(where, names, args)
-    ours = {name: run_ours(name, args) for name in names}
-    found = {name: compare(name, ours[name], theirs[name]) for name in names}
-    for name, one in found.items():
+    found = {}
+    for name in names:
+        one = found[name] = compare(name, run_ours(name, args), theirs[name])
         print(
             f"{name}: ratio of processor time {one['ratio']:.2f} (ours {one['ours_seconds']:.1f} s, peer "
             f"{one['peer_seconds']:.1f} s), equal scores {one['equal']}/{one['scores']}"
-            + (f", log-probabilities within {one['widest']:.4f}" if one["widest"] is not None else "")
+            + (f", log-probabilities within {one['widest']:.4f}" if one["widest"] is not None else ""),
+            flush=True,
         )
     sums = [sum(one[key] for one in found.values()) for key in ("ours_seconds", "peer_seconds")]
     ratio = sums[1] / sums[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import Counter
 from pathlib import Path
@@ -209,6 +210,54 @@ def test_a_shared_context_is_prefilled_once(monkeypatch: pytest.MonkeyPatch) -> 
     sample(model, requests, temperature=1.0, stop_ids=(STOP,), batch_size=32)
     assert set(seen) == {prefix[:-1] for prefix in prefixes}
     assert max(seen.values()) == 1
+
+
+@pytest.mark.parametrize("make", [phi3, llama, gpt2])
+def test_shared_ids_are_read_once_and_change_no_token(make: Any) -> None:
+    model, rng = make(), random.Random(4)
+    common = tuple(rng.randrange(6, VOCAB) for _ in range(40))
+    requests = [
+        Request((*common, *(rng.randrange(6, VOCAB) for _ in range(rng.randint(1, 30)))), i, 20, shared=40)
+        for i in range(50)
+    ]
+    plain = [dataclasses.replace(request, shared=0) for request in requests]
+    expected = sample(model, plain, temperature=1.0, stop_ids=(STOP,))
+    assert {completion.finish for completion in expected} == {"eos", "length"}
+    for size in (5, 64):
+        found = sample(model, requests, temperature=1.0, stop_ids=(STOP,), batch_size=size)
+        assert [c.ids for c in found] == [c.ids for c in expected]
+        assert [c.finish for c in found] == [c.finish for c in expected]
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-3)
+
+
+def test_shared_ids_give_the_same_bits_in_any_batch() -> None:
+    model, rng = phi3(), random.Random(5)
+    common = tuple(range(10, 60))
+    requests = [
+        Request((*common, *(rng.randrange(6, VOCAB) for _ in range(9))), i, 12, 50) for i in range(40)
+    ]
+    together = sample(model, requests, temperature=1.0, stop_ids=(STOP,))
+    assert together == sample(model, requests, temperature=1.0, stop_ids=(STOP,), batch_size=16)
+    assert together[:5] == [sample(model, [r], temperature=1.0, stop_ids=(STOP,))[0] for r in requests[:5]]
+
+
+def test_a_completion_ends_where_it_is_told_to() -> None:
+    model = phi3()
+    requests = make_requests(40, 12)
+    free = sample(model, requests, temperature=1.0, stop_ids=(STOP,))
+    found = sample(
+        model,
+        requests,
+        temperature=1.0,
+        stop_ids=(STOP,),
+        ends=lambda ids: len(ids) >= 2 and ids[-1] % 7 == 0,
+    )
+    assert {completion.finish for completion in found} == {"eos", "length", "ended"}
+    for one, whole in zip(found, free, strict=True):
+        assert one.ids == whole.ids[: len(one.ids)]
+        hits = [n for n, token in enumerate(whole.ids) if n >= 1 and token % 7 == 0]
+        assert len(one.ids) == (hits[0] + 1 if hits else len(whole.ids))
 
 
 def test_rollouts_follow_the_model() -> None:

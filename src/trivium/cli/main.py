@@ -45,7 +45,7 @@ WORK: dict[type, str] = {
     verbs.TrainVerb: "run:run_step",
     verbs.PivotVerb: "pivot:pivot",
     verbs.AlignVerb: "run:run_step",
-    verbs.EvaluateVerb: "run:run_step",
+    verbs.EvaluateVerb: "evaluate:evaluate",
 }
 """Verb -> module and function under trivium.cli; imported only when the verb is used."""
 
@@ -157,6 +157,10 @@ def stopped(command: Any) -> str:
         from trivium.cli.pivot import resume_command as resume_pivot
 
         return f"stopped; nothing is lost. Go on with: {resume_pivot(command)}"
+    if isinstance(command, verbs.EvaluateVerb):
+        from trivium.cli.evaluate import resume_command as resume_evaluate
+
+        return f"stopped; nothing is lost. Go on with: {resume_evaluate(command)}"
     if not isinstance(command, verbs.RunVerb | verbs.StageVerb):
         return "stopped."
     from trivium.cli.run import resume_command

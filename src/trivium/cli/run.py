@@ -51,7 +51,7 @@ def run_recipe(command: verbs.RunVerb) -> int:
     return walk(recipe, folder, command.start, command.until, command.workers, where)
 
 
-def run_step(command: verbs.StageVerb | verbs.PivotVerb) -> int:
+def run_step(command: verbs.StageVerb | verbs.PivotVerb | verbs.EvaluateVerb) -> int:
     """Run a recipe up to one step, or that step alone."""
     recipe = load(command.recipe, command.settings)
     step = STEPS[type(command)]

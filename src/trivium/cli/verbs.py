@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import tyro
 
 from trivium.cli.verb_classify import ClassifyVerb
+from trivium.cli.verb_evaluate import EvaluateVerb
 from trivium.cli.verb_grow import GrowVerb
 from trivium.cli.verb_more import CompletionVerb, DatasetVerb, DiffVerb, InitVerb
 
@@ -174,11 +175,6 @@ class PivotVerb:
 @dataclass(frozen=True, kw_only=True)
 class AlignVerb(StageVerb):
     """Stage: fine-tuning and both rounds of preference optimisation."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateVerb(StageVerb):
-    """Stage: every checkpoint on the same items, with intervals."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,6 +109,14 @@ def difference(after: Cell, before: Cell, *, seed: int) -> tuple[float, float, f
     return paired_difference(list(sides[0]), list(sides[1]), seed=seed)
 
 
+def clustered(after: Cell, before: Cell) -> np.ndarray:
+    """Return the paired changes summed by cluster, scaled so that their mean is the weighted mean change."""
+    shared = sorted(after.keys() & before.keys())
+    total = sum(after[key][1] for key in shared)
+    changes = {key: (after[key][0] - before[key][0], after[key][1], after[key][2]) for key in shared}
+    return _by_cluster(changes, total) if total else np.array([])
+
+
 def _by_cluster(cell: Mapping[str, tuple[float, float, str]], total: float) -> np.ndarray:
     """Sum weight x value by cluster, scaled so that the mean over clusters is the weighted mean."""
     sums: dict[str, float] = defaultdict(float)

@@ -36,6 +36,10 @@ CHUNK = 1024
 """Requests of one piece of work of `sample_parallel`; fixed, so nothing depends on the number of workers."""
 
 
+Ends = Callable[[Sequence[int]], bool]
+"""Whether a completion of these ids is at its end, for ends that are text and no single token."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One completion to sample."""
@@ -46,6 +50,13 @@ class Request:
     """Whole number >= 0; two requests with the same prefix and seed get the same completion."""
     max_new_tokens: int
     """At least 1; the stop token counts."""
+    shared: int = 0
+    """So many ids many requests begin with: they are read once, the rest with the steps; 0: all at once."""
+
+    @property
+    def context(self) -> tuple[int, ...]:
+        """What is prefilled; what follows it in the prefix, at least its last id, is fed."""
+        return self.prefix_ids[: self.shared or -1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,7 @@ class Completion:
     logprobs: tuple[float, ...]
     """Log-probability of each token when it was drawn; one more than `ids` when a stop token was drawn."""
     finish: str
-    """`eos` when a stop token was drawn, `length` when the budget ran out."""
+    """`eos` when a stop token was drawn, `length` when the budget ran out, `ended` where `ends` said so."""
     stop_id: int = -1
     """The stop token that was drawn; -1 when none was."""
 
@@ -94,6 +105,7 @@ def sample(
     batch_size: int = 256,
     cache_bytes: int = CACHE_BYTES,
     on_progress: Callable[[int], None] | None = None,
+    ends: Ends | None = None,
 ) -> list[Completion]:
     """Complete every request.
 
@@ -105,6 +117,7 @@ def sample(
         batch_size: Rows that run at once at most; rounded up to a multiple of 16.
         cache_bytes: Memory for keys and values; lowers the number of rows when needed.
         on_progress: Called with the number of completions finished since the last call.
+        ends: Asked after every token with a completion's ids so far; true ends it there.
 
     Returns:
         Completions in the order of the requests.
@@ -120,7 +133,7 @@ def sample(
         return []
     with torch.inference_mode():
         decoder = _open_decoder(model, requests, batch_size, cache_bytes)
-        return _Schedule(decoder, requests, temperature, stop_ids, on_progress).run()
+        return _Schedule(decoder, requests, temperature, stop_ids, on_progress, ends).run()
 
 
 def sample_parallel(
@@ -187,10 +200,10 @@ def _check(model: PreTrainedModel, requests: Sequence[Request], temperature: flo
     vocab, context = model.config.vocab_size, getattr(model.config, "max_position_embeddings", None)
     for place, request in enumerate(requests):
         ids, budget = request.prefix_ids, request.max_new_tokens
-        if not ids or budget < 1:
+        if not ids or budget < 1 or not 0 <= request.shared < len(ids):
             raise DataError(
-                f"sample: request {place} has {len(ids)} prefix ids and {budget} new tokens, "
-                "expected at least one of each; give a prompt and a budget."
+                f"sample: request {place} has {len(ids)} prefix ids, {request.shared} of them shared, and "
+                f"{budget} new tokens, expected at least one of each and one id after the shared ones."
             )
         if min(ids) < 0 or max(ids) >= vocab:
             raise DataError(
@@ -207,11 +220,13 @@ def _open_decoder(
     model: PreTrainedModel, requests: Sequence[Request], batch_size: int, cache_bytes: int
 ) -> Decoder:
     from trivium.models import decode_any, decode_lean
+    from trivium.models.decode_blocks import LANES
 
     kind: Any = decode_lean.LeanDecoder if decode_lean.supports(model) else decode_any.AnyDecoder
-    context = max(len(r.prefix_ids) for r in requests)  # its last token is fed with the first step
-    new = max(r.max_new_tokens for r in requests)
-    fitting = cache_bytes // (kind.bytes_per_token(model) * (context + new))
+    context = max(len(r.context) + 1 for r in requests)
+    new = max(len(r.prefix_ids) - len(r.context) - 1 + r.max_new_tokens for r in requests)
+    apart = LANES if kind is decode_lean.LeanDecoder and all(r.shared for r in requests) else 1
+    fitting = cache_bytes // (kind.bytes_per_token(model) * (context // apart + new))
     slots = max(1, min(batch_size, len(requests), fitting))
     return kind(model, -(-slots // GRAIN) * GRAIN, context, new)
 
@@ -226,7 +241,9 @@ class _Schedule:
         temperature: float,
         stop_ids: Sequence[int],
         on_progress: Callable[[int], None] | None,
+        ends: Ends | None,
     ) -> None:
+        self.ends = ends
         self.decoder, self.requests, self.temperature = decoder, requests, temperature
         self.stops = np.array(sorted(set(stop_ids)), dtype=np.int64)
         self.on_progress = on_progress
@@ -239,6 +256,7 @@ class _Schedule:
         self.position_S = np.zeros(slots, dtype=np.int64)
         self.count_S = np.zeros(slots, dtype=np.int64)
         self.limit_S = np.zeros(slots, dtype=np.int64)
+        self.given: list[tuple[int, ...]] = [()] * slots  # ids of the prefix that are still to be fed
         self.ids_SN = np.zeros((slots, longest), dtype=np.int64)
         self.logprobs_SN = np.zeros((slots, longest), dtype=np.float32)
         self.last_context: tuple[tuple[int, ...], Any] | None = None
@@ -258,7 +276,7 @@ class _Schedule:
         """Sort key, taken from the back: longest first, equal contexts side by side, then as asked."""
         request = self.requests[place]
         total = len(request.prefix_ids) + request.max_new_tokens
-        return -total, request.prefix_ids[:-1], request.prefix_ids[-1], place
+        return -total, request.context, request.prefix_ids[-1], place
 
     def _tidy(self) -> None:
         """Fill or close holes, once there are enough of them to be worth a prefill or a copy."""
@@ -280,7 +298,7 @@ class _Schedule:
         for slot in slots:
             place = self.waiting.pop()
             request = self.requests[place]
-            groups.setdefault(request.prefix_ids[:-1], []).append(slot)
+            groups.setdefault(request.context, []).append(slot)
             self._seat(slot, place, request)
         for context, kv in zip(groups, self._prefill(list(groups)), strict=True):
             if context:
@@ -301,8 +319,9 @@ class _Schedule:
     def _seat(self, slot: int, place: int, request: Request) -> None:
         self.owner_S[slot] = place
         self.seed_S[slot] = request.seed
-        self.token_S[slot] = request.prefix_ids[-1]
-        self.position_S[slot] = len(request.prefix_ids) - 1
+        start = len(request.context)
+        self.token_S[slot], self.given[slot] = request.prefix_ids[start], request.prefix_ids[start + 1 :]
+        self.position_S[slot] = start
         self.count_S[slot] = 0
         self.limit_S[slot] = request.max_new_tokens
 
@@ -319,6 +338,7 @@ class _Schedule:
                 self.ids_SN, self.logprobs_SN,
             ):  # fmt: skip
                 state[hole] = state[source]
+            self.given[hole] = self.given[source]
             self.owner_S[source] = -1
         busy_slots = np.flatnonzero(self.owner_S >= 0)
         self.rows = int(busy_slots[-1]) + 1 if len(busy_slots) else 0
@@ -339,22 +359,41 @@ class _Schedule:
         self.logprobs_SN[every, counts_M] = logprobs_M
         self.token_S[:rows] = chosen_M
         self.position_S[:rows] += busy_M
+        busy_M &= ~self._feed(busy_M)
         self.count_S[:rows] += busy_M
         stopped_M = np.isin(chosen_M, self.stops)
-        ended_M = busy_M & (stopped_M | (self.count_S[:rows] >= self.limit_S[:rows]))
+        said_M = self._said(busy_M & ~stopped_M)
+        ended_M = busy_M & (stopped_M | said_M | (self.count_S[:rows] >= self.limit_S[:rows]))
         for slot in np.flatnonzero(ended_M):
-            self._finish(int(slot), bool(stopped_M[slot]))
+            self._finish(int(slot), bool(stopped_M[slot]), bool(said_M[slot]))
         if self.on_progress is not None and ended_M.any():
             self.on_progress(int(ended_M.sum()))
 
-    def _finish(self, slot: int, stopped: bool) -> None:
+    def _feed(self, busy_M: np.ndarray) -> np.ndarray:
+        """Which rows are still in their prefix: they go on with its next id, not with what was drawn."""
+        fed_M = np.zeros_like(busy_M)
+        for slot in np.flatnonzero(busy_M):
+            if self.given[slot]:
+                self.token_S[slot], self.given[slot] = self.given[slot][0], self.given[slot][1:]
+                fed_M[slot] = True
+        return fed_M
+
+    def _said(self, asked_M: np.ndarray) -> np.ndarray:
+        """Which of these rows `ends` ends."""
+        said_M = np.zeros_like(asked_M)
+        if self.ends is not None:
+            for slot in np.flatnonzero(asked_M):
+                said_M[slot] = self.ends(self.ids_SN[slot, : self.count_S[slot]].tolist())
+        return said_M
+
+    def _finish(self, slot: int, stopped: bool, said: bool) -> None:
         count = int(self.count_S[slot])
         ids = self.ids_SN[slot, : count - stopped].tolist()
         logprobs = self.logprobs_SN[slot, :count].tolist()
         self.done[self.owner_S[slot]] = Completion(
             ids=tuple(ids),
             logprobs=tuple(logprobs),
-            finish="eos" if stopped else "length",
+            finish="eos" if stopped else "ended" if said else "length",
             stop_id=int(self.ids_SN[slot, count - 1]) if stopped else -1,
         )
         self.owner_S[slot] = -1

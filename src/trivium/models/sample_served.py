@@ -99,13 +99,13 @@ async def _sample(
     timeout = aiohttp.ClientTimeout(total=server.timeout_seconds)
     connector = aiohttp.TCPConnector(limit=server.concurrency)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector) as session:
-        name = await _retried(server, lambda: _model_name(session, server)) if server.speaks_openai else ""
+        name = await retried(server, lambda: model_name(session, server)) if server.speaks_openai else ""
         permits = asyncio.Semaphore(server.concurrency)
 
         async def one(request: Request) -> Completion:
             async with permits:
                 body, path = _body(server, name, request, temperature, stop_ids)
-                answer = await _retried(server, lambda: _post(session, server, path, body))
+                answer = await retried(server, lambda: post(session, server, path, body))
             completion = read(answer, stop_ids)
             if on_progress is not None:
                 on_progress(1)
@@ -116,7 +116,12 @@ async def _sample(
         return [task.result() for task in tasks]
 
 
-async def _retried(server: Server, work: Callable[[], Awaitable[Any]]) -> Any:
+async def retried(server: Server, work: Callable[[], Awaitable[Any]]) -> Any:
+    """Do a piece of work again until it succeeds, as often as the server's settings allow.
+
+    Raises:
+        ResourceError: It fails at every try.
+    """
     import aiohttp
 
     for attempt in range(server.attempts):
@@ -132,12 +137,14 @@ async def _retried(server: Server, work: Callable[[], Awaitable[Any]]) -> Any:
     )
 
 
-async def _post(session: Any, server: Server, path: str, body: dict[str, Any]) -> dict[str, Any]:
+async def post(session: Any, server: Server, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Send a body to a path below the server's address and return the whole answer."""
     async with session.post(server.endpoint.rstrip("/") + path, json=body) as response:
         return _whole(server, response.status, await response.text())
 
 
-async def _model_name(session: Any, server: Server) -> str:
+async def model_name(session: Any, server: Server) -> str:
+    """Return the model's name there: the one that was given, or the only one that it serves."""
     if server.name:
         return server.name
     async with session.get(server.endpoint.rstrip("/") + "/models") as response:

@@ -22,7 +22,7 @@ class MixSearchVerb:
     """
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|RECIPE")] = "runs/pocket"
-    """Folder of a finished run, which is left as it is; or a recipe, whose run is made first (to sft_data)."""
+    """Folder of a finished run, which stays as it is; or a recipe, whose run is made first (to sft_data)."""
     out: Annotated[str | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="")] = None
     """Folder of the search, which goes on where it was cut short; RUN-mixture when not given."""
     quick: tyro.conf.FlagCreatePairsOff[bool] = False

@@ -35,7 +35,7 @@ def confirm(world: World, stage: StageDir, arms: Mapping[str, tuple[float, ...]]
         stage: Keeps finished runs.
         arms: Name -> shares; the first is held against the others.
     """
-    owner = {shares: name for name, shares in reversed(arms.items())}
+    owner = {shares: name for name, shares in list(arms.items())[::-1]}
     trials = [
         Trial(label=name, size=CONFIRM, shares=shares, number=number)
         for number in range(world.config.confirm_seeds)
@@ -48,7 +48,7 @@ def confirm(world: World, stage: StageDir, arms: Mapping[str, tuple[float, ...]]
 
 
 def compare(world: World, runs: pa.Table, arms: Mapping[str, tuple[float, ...]]) -> dict[str, Any]:
-    """Scores of every arm, and the gain of the first over each other with an interval over seeds and items."""
+    """Scores of every arm, and the gain of the first over each other, with intervals over seeds and items."""
     shares = runs["shares"].to_pylist()
     rows = {arm: [i for i, row in enumerate(shares) if row == list(mine)] for arm, mine in arms.items()}
     scale = scales(world)

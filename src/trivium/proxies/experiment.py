@@ -1,7 +1,7 @@
 """The search from a finished run to a mixture: a first round, laws, later rounds, confirmation, page.
 
 Every trained model is one shard of the ledger, so a search that was killed goes on where it was, and any
-number of processes gives the same tables. Writes runs.parquet, confirmed.parquet, search.json and mixture.html.
+number of processes gives the same tables. Writes the tables runs and confirmed, search.json and the page.
 """
 
 from __future__ import annotations

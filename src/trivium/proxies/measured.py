@@ -91,7 +91,7 @@ def studies(world: World, runs: pa.Table) -> dict[str, Study]:
 
 
 def item_scores(scale: Scale, objective: Objective, bits: np.ndarray) -> np.ndarray:
-    """What every item adds to the score, times the number of items, so that their mean is the score: (n, I)."""
+    """What every item adds to the score, times the number of items: (n, I), whose mean is the score."""
     factor = (objective.factors / scale.bytes)[scale.member]
     return bits * factor * len(scale.member)
 

@@ -30,7 +30,7 @@ class SearchConfig:
     multiple: float = 4.0
     """Tokens of the confirmation over those of a proxy; its model is the run's own."""
     conversations: int = 2400
-    """Of a proxy's fine-tuning, one pass, the same for every mixture; the confirmation takes `multiple` as many."""
+    """Of a proxy's fine-tuning, one pass, the same for all; the confirmation takes `multiple` times more."""
     mixtures: int = 0
     """Of the first round; 0 takes 4 for each source and 4 more."""
     noise_seeds: int = 3
@@ -61,7 +61,7 @@ class SearchConfig:
                 raise ConfigError(f"mix search {name}: got {getattr(self, name)}, expected at least 1.")
         if self.noise_seeds < 1:
             raise ConfigError(
-                f"mix search noise_seeds: got {self.noise_seeds}, expected at least 1, or no gain can be judged."
+                f"mix search noise_seeds: got {self.noise_seeds}, expected at least 1 to judge by."
             )
         if self.mixtures and self.mixtures < 6:
             raise ConfigError(

@@ -1,7 +1,7 @@
-"""Repetition-matched subsets: a smaller budget sees a smaller part of every source, as often as the target does.
+"""Repetition-matched subsets: a smaller budget sees less of every source, as often as the target does.
 
-Without this a proxy goes less often through scarce sources than the target will, and likes them for it
-(arXiv 2606.07597: with it, a sixteenth of the tokens finds the mixture within .05; without, it is off by .75).
+Without this a proxy goes less often through scarce sources than the target will, and likes them for it. In
+arXiv 2606.07597 a sixteenth of the tokens finds the mixture within .05 with it, and is off by .75 without.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ def _law(after: Mapping[str, Any]) -> str:
     if after["trusted"]:
         return f"{text}; the mixture that it chooses is {shown(after['optimum'])}."
     return (
-        f"{text}, below {TRUSTED_RHO}: no law is good enough to choose by, and the choice falls back to equal "
-        f"shares: {shown(after['optimum'])}."
+        f"{text}, below {TRUSTED_RHO}: no law is good enough to choose by, and the choice falls back to "
+        f"equal shares: {shown(after['optimum'])}."
     )
 
 
@@ -46,8 +46,8 @@ def _prediction(result: Mapping[str, Any]) -> str:
     after, limit = result["after"], result["noise_limit"]
     gain = after["predicted_gain"]
     text = (
-        f"Predicted gain over the recipe's shares at the proxies' size: {_percent(gain)} fewer bits on held-out "
-        f"solutions; {SURE:g} x the noise between seeds is {_percent(limit)}"
+        f"Predicted gain over the recipe's shares at the proxies' size: {_percent(gain)} fewer bits on "
+        f"held-out solutions; {SURE:g} x the noise between seeds is {_percent(limit)}"
     )
     return f"{text}." if gain > limit else f"{text}: the noise is larger than the gain."
 
@@ -56,8 +56,8 @@ def _disagreement(result: Mapping[str, Any]) -> str:
     apart = result["disagreement"]
     return (
         f"The pretraining loss would choose {shown(result['loss']['optimum'])}: "
-        f"{_percent(apart['moved_share'])} of the tokens elsewhere. Over all mixtures both scores have a rank "
-        f"correlation of {apart['rank_correlation']:.2f}."
+        f"{_percent(apart['moved_share'])} of the tokens elsewhere. Over all mixtures both scores have a "
+        f"rank correlation of {apart['rank_correlation']:.2f}."
     )
 
 
@@ -69,7 +69,8 @@ def _confirmed(found: Mapping[str, Any]) -> list[str]:
             f"{_percent(row['gain'], sign=True)} [{_percent(row['low'], sign=True)}, "
             f"{_percent(row['high'], sign=True)}]"
         )
-        text = f"Confirmed at {found['tokens']:,} tokens with {found['seeds']} seed(s) against {row['over']}: {value}"
+        size = f"at {found['tokens']:,} tokens with {found['seeds']} seed(s)"
+        text = f"Confirmed {size} against {row['over']}: {value}"
         said.append(f"{text}, {_judged(row, limit, found['seeds'])}.")
     return said
 

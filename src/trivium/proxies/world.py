@@ -157,8 +157,8 @@ def prepare(world: World) -> dict[str, list[str]]:
     )
     if missing := sorted(set(world.space.sources) - {row.source for row in usable}):
         raise DataError(
-            f"{world.stages['tokenize']}/heldout: got no text of {missing[0]}; expected some of every source, "
-            "raise tokenize.heldout_frac."
+            f"{world.stages['tokenize']}/heldout: got no text of {missing[0]}; expected some of every "
+            "source, raise tokenize.heldout_frac."
         )
     files.write_parquet(world.texts, to_table(Example, usable))
     chats = conversations(world, problems)

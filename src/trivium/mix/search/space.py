@@ -113,13 +113,13 @@ def make_space(
     for name, least, most in zip(names, low, high, strict=True):
         if not 0 <= least <= most:
             raise ConfigError(
-                f"mix search: source {name} got floor {least:g} above its cap {most:.3g} ({max_epochs:g} epochs "
-                f"of {unique[name]:,} tokens in {budget:,}); expected a lower floor or more epochs."
+                f"mix search: source {name} got floor {least:g} above its cap {most:.3g} ({max_epochs:g} "
+                f"epochs of {unique[name]:,} tokens in {budget:,}); expected a lower floor or more epochs."
             )
     if sum(low) > 1 + TOLERANCE or sum(high) < 1 - TOLERANCE:
         raise ConfigError(
-            f"mix search: got floors that sum to {sum(low):.3g} and caps that sum to {sum(high):.3g}; expected "
-            "at most 1 and at least 1, change --floor or --max-epochs."
+            f"mix search: got floors that sum to {sum(low):.3g} and caps that sum to {sum(high):.3g}; "
+            "expected at most 1 and at least 1, change --floor or --max-epochs."
         )
     space = Space(
         sources=names,

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from recipes import pocket
 
-from trivium.cli import main
+from trivium import pipeline
+from trivium.cli import main, mix_search
 from trivium.config import to_json
 from trivium.errors import ConfigError, DataError
 from trivium.mix.search.design import dirichlet
@@ -264,6 +265,21 @@ def test_gains_are_paired_and_noise_is_told() -> None:
     assert "no gain beyond the noise" in said[1]
     one = verdict._confirmed({"noise": 0.0, "tokens": 10, "seeds": 1, "gains": [found]})
     assert "undecided" in one[0]
+
+
+def test_the_command_line_sets_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["mix", "search", "pocket", "--quick", "--mixtures", "9", "--set", "rounds=5,3"]
+    command = main.parse([*words, "--set", 'floors={"web": 0.1}', "--set", 'tasks={"contest": 0.5}'])
+    config = mix_search.sizes(command)
+    assert (config.mixtures, config.rounds, config.floors) == (9, (5, 3), {"web": 0.1})
+    assert config.tasks == {"contest": 0.5}
+    assert config.proxy_tokens == mix_search.QUICK["proxy_tokens"]
+    made: list[tuple[str, str | None]] = []
+    monkeypatch.setattr(pipeline, "run", lambda recipe, out, **more: made.append((recipe.name, more["stop"])))
+    assert mix_search.find_run(command) == Path("runs/pocket")
+    assert made == [("pocket", "sft_data")]
+    assert mix_search.find_run(main.parse(["mix", "search", "some/run"])) == Path("some/run")
+    assert type(main.parse(["mix", "pocket"])).__name__ == "MixVerb"
 
 
 def test_mistakes_are_one_sentence(

@@ -28,7 +28,7 @@ class MixSearchVerb:
     quick: tyro.conf.FlagCreatePairsOff[bool] = False
     """Tiny sizes, to see in minutes that it runs; decides nothing."""
     proxy_tokens: Count = None
-    """Tokens that a proxy is pretrained on; 600000 when not given."""
+    """Tokens that a proxy is pretrained on; 500000 when not given."""
     proxy_hidden: Count = None
     """Width of a proxy; 64 when not given."""
     mixtures: Count = None

@@ -65,6 +65,7 @@ def simplex(study: Study, labels: Sequence[str]) -> Figure:
         "showupperhalf": False,
     }
     layout = _layout("", "") | {"height": 180 + 120 * len(sources)}
+    del layout["xaxis"]["title"], layout["yaxis"]["title"]  # the dimensions' own labels
     return {"data": [trace], "layout": layout}
 
 
@@ -90,7 +91,7 @@ def response(study: Study, centre: np.ndarray) -> Figure:
         here = {"x": [float(centre[index])], "y": [float(study.value(centre[None])[0])]}
         dot = {"type": "scatter", "mode": "markers", "showlegend": False, **here}
         data.append(dot | {"marker": {"color": PALETTE[index % len(PALETTE)], "size": 9}})
-    layout = _layout("share of the source", "score that the law expects (1: the recipe's shares)")
+    layout = _layout("share of the source", "expected score")
     layout["xaxis"] |= {"tickformat": ".0%"}
     return {"data": data, "layout": layout}
 

@@ -23,13 +23,13 @@ RUNS_PER_SOURCE = 4
 class SearchConfig:
     """What is trained, and how often."""
 
-    proxy_tokens: int = 600_000
+    proxy_tokens: int = 500_000
     """Tokens that a proxy is pretrained on."""
     proxy_hidden: int = 64
     """Width of a proxy; layers as in the run. Half the width is a quarter of the parameters."""
     multiple: float = 4.0
     """Tokens of the confirmation over those of a proxy; its model is the run's own."""
-    conversations: int = 2400
+    conversations: int = 2000
     """Of a proxy's fine-tuning, one pass, the same for all; the confirmation takes `multiple` times more."""
     mixtures: int = 0
     """Of the first round; 0 takes 4 for each source and 4 more."""

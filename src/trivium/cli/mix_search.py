@@ -36,7 +36,7 @@ def mix_search(command: MixSearchVerb) -> int:
     config = sizes(command)
     run = find_run(command)
     out = Path(command.out) if command.out else Path(f"{str(run).rstrip('/')}-mixture")
-    found = search(run, out, config, command.workers)
+    found = search(run, out, config, command.workers, command.executor)
     show_laws(found)
     if found["confirmation"]:
         show_confirmation(found["confirmation"])
@@ -72,7 +72,7 @@ def find_run(command: MixSearchVerb) -> Path:
 
     recipe = runs.load(command.run)
     folder = runs.run_folder(recipe, None)
-    pipeline.run(recipe, folder, stop="sft_data", workers=command.workers)
+    pipeline.run(recipe, folder, stop="sft_data", workers=command.workers, executor=command.executor)
     return folder
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -47,3 +47,5 @@ class MixSearchVerb:
     """Change one more size, e.g. --set floors='{"web": 0.1}', --set penalty=0.05, --set rounds=8,4."""
     workers: Annotated[int, tyro.conf.arg(metavar="N")] = 2
     """Processes; the results do not depend on it."""
+    executor: Annotated[Literal["local", "ray"], tyro.conf.arg(metavar="EXECUTOR")] = "local"
+    """local: processes of this machine; ray: a Ray cluster; the results do not depend on it."""

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 RECORD, PAGE = "experiment.json", "mixture.html"
 
 
-def search(source: Path, out: Path, config: SearchConfig, workers: int) -> dict[str, Any]:
+def search(
+    source: Path, out: Path, config: SearchConfig, workers: int, executor: str = "local"
+) -> dict[str, Any]:
     """Search the mixture of a run and write what came out.
 
     Args:
@@ -45,6 +47,7 @@ def search(source: Path, out: Path, config: SearchConfig, workers: int) -> dict[
         out: Folder of the search; partial work of the same search there goes on.
         config: Sizes.
         workers: Processes; the results do not depend on it.
+        executor: `local` (processes of this machine) or `ray` (a Ray cluster).
 
     Returns:
         What search.json holds.
@@ -56,7 +59,7 @@ def search(source: Path, out: Path, config: SearchConfig, workers: int) -> dict[
     run = Run.open(source)
     world = open_world(run, out, config)
     _claim_folder(world, run)
-    stage = StageDir(name="mix search", path=out, seed=world.seed, workers=workers)
+    stage = StageDir(name="mix search", path=out, seed=world.seed, workers=workers, executor=executor)
     scored = prepare(world)
     runs = _all_rounds(world, stage)
     stage.write_table("runs", runs)

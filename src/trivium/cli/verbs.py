@@ -13,8 +13,8 @@ import tyro
 from trivium.cli.verb_classify import ClassifyVerb
 from trivium.cli.verb_evaluate import EvaluateVerb
 from trivium.cli.verb_grow import GrowVerb
-from trivium.cli.verb_more import CompletionVerb, DatasetVerb, DiffVerb, InitVerb
 from trivium.cli.verb_mix_search import MixSearchVerb
+from trivium.cli.verb_more import CompletionVerb, DatasetVerb, DiffVerb, InitVerb
 
 RecipeArg = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
 RunArg = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]

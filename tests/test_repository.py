@@ -23,7 +23,7 @@ ROOMS = {
     "curate", "synthesize", "mix", "train", "pivotal", "align", "evaluate", "report",
 }  # fmt: skip
 SHELF = {"records", "config", "errors", "stats", "store", "llm", "models", "problems", "verify"}
-ABOVE = {"cli", "claims", "view", "pipeline", "recipe", "__main__", "__init__"}
+ABOVE = {"cli", "claims", "proxies", "view", "pipeline", "recipe", "__main__", "__init__"}
 """May import everything: they only connect."""
 HEAVY = ("torch", "transformers", "pyarrow", "duckdb", "numpy", "xllamacpp", "aiohttp", "sympy", "plotly")
 MAX_LINES = 400

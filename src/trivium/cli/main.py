@@ -42,6 +42,7 @@ WORK: dict[type, str] = {
     verbs.ClassifyVerb: "classify:classify",
     verbs.DecontaminateVerb: "run:run_step",
     verbs.MixVerb: "run:run_step",
+    verbs.MixSearchVerb: "mix_search:mix_search",
     verbs.TrainVerb: "run:run_step",
     verbs.PivotVerb: "pivot:pivot",
     verbs.AlignVerb: "run:run_step",
@@ -100,6 +101,8 @@ def parse(argv: Sequence[str]) -> Any:
         raise SystemExit(0)
     if argv and argv[0] == "test" and not {"-h", "--help"} & set(argv):
         return verbs.TestVerb(arguments=tuple(argv[1:]))  # pytest's options are not ours to parse
+    if list(argv[:2]) == ["mix", "search"]:
+        argv = ["mix-search", *argv[2:]]
     return tyro.cli(
         command_line(),
         args=list(argv) or ["--help"],
@@ -151,7 +154,7 @@ def explain(error: Exception) -> str | None:
 
 def stopped(command: Any) -> str:
     """Say what Ctrl-C left behind, and how to go on."""
-    if isinstance(command, verbs.ClaimsVerb):
+    if isinstance(command, verbs.ClaimsVerb | verbs.MixSearchVerb):
         return "stopped; nothing is lost. The same command goes on."
     if isinstance(command, verbs.PivotVerb):
         from trivium.cli.pivot import resume_command as resume_pivot

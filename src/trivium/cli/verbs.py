@@ -13,6 +13,7 @@ import tyro
 from trivium.cli.verb_classify import ClassifyVerb
 from trivium.cli.verb_evaluate import EvaluateVerb
 from trivium.cli.verb_grow import GrowVerb
+from trivium.cli.verb_mix_search import MixSearchVerb
 from trivium.cli.verb_more import CompletionVerb, DatasetVerb, DiffVerb, InitVerb
 
 RecipeArg = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
@@ -92,7 +93,7 @@ class DecontaminateVerb(StageVerb):
 
 @dataclass(frozen=True, kw_only=True)
 class MixVerb(StageVerb):
-    """Stage: tokens, shares and epochs of every source."""
+    """Stage: tokens, shares and epochs of every source; `mix search` looks for better shares."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -380,6 +381,7 @@ VERBS: dict[str, type] = {
     "classify": ClassifyVerb,
     "decontaminate": DecontaminateVerb,
     "mix": MixVerb,
+    "mix-search": MixSearchVerb,
     "train": TrainVerb,
     "pivot": PivotVerb,
     "align": AlignVerb,

@@ -214,7 +214,7 @@ def _run_stage(
     began = time.perf_counter()
     metrics = importlib.import_module(stage.module).run(recipe.stage_config(stage.name), door)
     door.write_drops()
-    return _close_stage(path, parts, metrics, time.perf_counter() - began, len(door.drops), say)
+    return _close_stage(path, parts, metrics, time.perf_counter() - began, door.num_drops, say)
 
 
 def _open_stage(path: Path, parts: dict[str, Any], say: Say) -> None:

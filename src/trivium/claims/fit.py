@@ -185,7 +185,7 @@ def fit(world: World, setting: Setting, number: int, folder: Path, data: str = "
         **dataclasses.asdict(setting),
         "seed": number,
         "pairs": found["pairs"],
-        "pairs_left_out": len(stage.drops),
+        "pairs_left_out": stage.num_drops,
         "steps": found["steps"],
         "kl_conversations": found["kl_nats_per_token"],
         "train_seconds": found["train_seconds"],

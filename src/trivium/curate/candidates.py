@@ -81,8 +81,12 @@ def drop_of(candidate: Candidate, step: str = "", reason: str = "", detail: str 
 
 
 def candidates_table(candidates: Iterable[Candidate]) -> pa.Table:
-    """Return candidates as a table."""
-    return to_table(Candidate, candidates)
+    """Return candidates as a table, with the bytes of each text as `size`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = to_table(Candidate, candidates)
+    return table.append_column("size", pc.cast(pc.binary_length(table["text"]), pa.int64()))
 
 
 def candidates_of(table: pa.Table) -> list[Candidate]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trivium.curate.candidates import Candidate, candidates_table, drop_of
+from trivium.curate.candidates import Candidate, candidates_of, candidates_table, drop_of
+from trivium.curate.corpus import Rows
 from trivium.curate.dedup_substring import repeated_spans
 from trivium.curate.edits import edited
 from trivium.curate.pii import Span, find_pii, find_secrets
-from trivium.records import Drop
+from trivium.records import Drop, to_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,13 +27,11 @@ class MaskRow:
     count: int
 
 
-def mask(names: frozenset[str], candidates: Sequence[Candidate]) -> dict[str, pa.Table]:
+def mask(names: frozenset[str], shard: Rows) -> dict[str, pa.Table]:
     """Mask secrets in every candidate, and personal data in all but code; return them and the counts."""
-    from trivium.records import to_table
-
     masked: list[Candidate] = []
     rows: list[MaskRow] = []
-    for candidate in candidates:
+    for candidate in candidates_of(shard.table()):
         spans = private_spans(candidate, names)
         kinds = Counter(span.kind for span in spans)
         note = {"masked": dict(sorted(kinds.items()))}
@@ -58,24 +56,32 @@ def private_spans(candidate: Candidate, names: frozenset[str]) -> list[Span]:
     return sorted([*secrets, *found], key=lambda span: span.start)
 
 
-def cut_repeats(
-    candidates: Sequence[Candidate], window: int, min_chars: int
-) -> tuple[list[Candidate], list[Drop], dict[str, int]]:
-    """Cut runs of at least `window` words that stood before.
+def cut_repeats(window: int, min_chars: int, rows: Rows) -> dict[str, pa.Table]:
+    """Cut runs of at least `window` words that stood before in the same rows.
 
     Returns:
-        What is left, drops of texts of which fewer than `min_chars` characters are, and counts.
+        `candidates` that are left, their `places` among the rows, `drops` of texts of which fewer than
+        `min_chars` characters are left, and `counts`.
     """
+    import pyarrow as pa
+
     kept: list[Candidate] = []
+    places: list[int] = []
     drops: list[Drop] = []
     counts: Counter[str] = Counter({"texts": 0, "spans": 0, "characters": 0})
-    for candidate, spans in zip(
-        candidates, repeated_spans([c.text for c in candidates], window), strict=True
-    ):
+    candidates = candidates_of(rows.table())
+    found = repeated_spans([c.text for c in candidates], window)
+    for place, (candidate, spans) in enumerate(zip(candidates, found, strict=True)):
         gone = sum(end - start for start, end in spans)
         counts.update({"texts": bool(spans), "spans": len(spans), "characters": gone})
         if spans and len(candidate.text) - gone < min_chars:
             drops.append(drop_of(candidate, "dedup", "repeated_text", f"{gone} characters stood before"))
             continue
+        places.append(place)
         kept.append(edited(candidate, [(a, b, "") for a, b in spans], {"cut": spans}))
-    return kept, drops, dict(counts)
+    return {
+        "candidates": candidates_table(kept),
+        "places": pa.table({"place": pa.array(places, pa.int64())}),
+        "drops": to_table(Drop, drops),
+        "counts": pa.table({name: [count] for name, count in counts.items()}),
+    }

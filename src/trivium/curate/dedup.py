@@ -201,14 +201,14 @@ def cluster_sizes(duplicates: Sequence[Duplicate]) -> dict[int, int]:
 
 
 def planted_report(
-    groups: Sequence[str], texts: Sequence[str], planted: Sequence[bool], duplicates: Sequence[Duplicate],
-    threshold: float,
+    groups: Sequence[str], texts: Sequence[str] | Mapping[int, str], planted: Sequence[bool],
+    duplicates: Sequence[Duplicate], threshold: float,
 ) -> dict[str, float | int]:  # fmt: skip
     """Measure against planted copies.
 
     Args:
         groups: Known origin of each text; texts of one origin are copies of each other, "" means unknown.
-        texts: The texts that were searched.
+        texts: The texts that were searched, at least those of known origin.
         planted: Whether each is a planted copy.
         duplicates: What was found.
         threshold: The threshold that was used.

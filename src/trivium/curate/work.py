@@ -7,15 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trivium.curate.candidates import Candidate, candidates_table, from_page, to_document
+from trivium.curate.candidates import (
+    Candidate,
+    candidates_of,
+    candidates_table,
+    from_document,
+    from_page,
+    to_document,
+)
+from trivium.curate.corpus import Rows, texts_of
 from trivium.curate.extract.score import code_kept, word_overlap
 from trivium.curate.judge import Judge
 from trivium.curate.passages import make_passages
 from trivium.curate.quality.classifier import QualityModel
+from trivium.curate.readable import objection
 from trivium.curate.readers import facts, python_books, python_builtins, python_code
 from trivium.curate.readers.files import FileShard, ReadOptions, read_shard
 from trivium.curate.readers.made_web.maker import Page, PageSpec, render
 from trivium.curate.readers.stdlib import PREFIX, library_folder, parse_source
+from trivium.curate.seeds import may_be_seed
 from trivium.records import Document, Drop, Passage, row_id, to_table
 
 if TYPE_CHECKING:
@@ -55,7 +65,7 @@ class PageScore:
 
 
 def read(plan: ReadPlan, shard: ReadShard) -> dict[str, pa.Table]:
-    """Return `documents` (kept apart: `prose`, which becomes web pages) and `drops` of a shard."""
+    """Return `candidates` (kept apart: `prose`, which becomes web pages) and `drops` of a shard."""
     documents: list[Document] = []
     prose: list[Document] = []
     drops: list[Drop] = []
@@ -82,7 +92,7 @@ def read(plan: ReadPlan, shard: ReadShard) -> dict[str, pa.Table]:
         ]
         (prose if kind == "web" else documents).extend(found)
     return {
-        "documents": to_table(Document, documents),
+        "candidates": candidates_table(map(from_document, documents)),
         "prose": to_table(Document, prose),
         "drops": to_table(Drop, drops),
     }
@@ -94,13 +104,11 @@ def _read_table(name: str, plan: ReadPlan) -> list[Document]:
     return python_builtins.read_builtins(plan.min_prose_chars) if name == "builtins" else facts.read_facts()
 
 
-def judge(judge: Judge, shard: Sequence[Candidate | PageSpec]) -> dict[str, pa.Table]:
-    """Judge a shard of documents, or make a shard of pages and judge those."""
-    specs = [part for part in shard if isinstance(part, PageSpec)]
-    if specs:
-        return _make_and_judge_pages(judge, specs)
-    candidates = [part for part in shard if isinstance(part, Candidate)]
-    return {"candidates": candidates_table(judge.judge(candidate) for candidate in candidates)}
+def judge(judge: Judge, shard: Rows | Sequence[PageSpec]) -> dict[str, pa.Table]:
+    """Judge a shard of candidates, or make a shard of pages and judge those."""
+    if not isinstance(shard, Rows):
+        return _make_and_judge_pages(judge, shard)
+    return {"candidates": candidates_table(map(judge.judge, candidates_of(shard.table())))}
 
 
 def _make_and_judge_pages(judge: Judge, specs: Sequence[PageSpec]) -> dict[str, pa.Table]:
@@ -125,21 +133,47 @@ def _score(page: Page, candidate: Candidate) -> PageScore:
     return PageScore(page.label, precision, recall, blocks, kept)
 
 
-def cut_passages(
-    model: QualityModel | None, min_chars: int, max_chars: int, candidates: Sequence[Candidate]
-) -> dict[str, pa.Table]:
+def score(model: QualityModel, rows: Rows) -> dict[str, pa.Table]:
+    """Return the probability of `good` for each text, four decimals."""
+    import pyarrow as pa
+
+    return {"scores": pa.table({"score": [round(float(value), 4) for value in model.score(texts_of(rows))]})}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How kept documents are cut into passages, and which of those may be seeds."""
+
+    model: QualityModel | None
+    min_chars: int
+    max_chars: int
+    seed_chars: tuple[int, int]
+    readable: bool
+    """Ask of seeds that they read well by themselves."""
+
+
+def cut_passages(cut: Cut, rows: Rows) -> dict[str, pa.Table]:
     """Cut kept candidates into passages; quality is the classifier's for prose and `code_score` for code.
 
     Without a classifier the quality of prose is 0.5 (unknown), so that seeds are ranked by content alone.
+    Beside the fields of a passage stand `eligible`, whether its kind and length are those of seeds, and
+    `objection`, why it is passed over nevertheless.
     """
+    import pyarrow as pa
+
     passages: list[Passage] = []
-    for candidate in candidates:
-        made = make_passages(to_document(candidate), min_chars, max_chars)
+    for candidate in candidates_of(rows.table()):
+        made = make_passages(to_document(candidate), cut.min_chars, cut.max_chars)
         if candidate.kind == "code":
             quality = [candidate.score] * len(made)
-        elif model is None or candidate.kind == "facts":
+        elif cut.model is None or candidate.kind == "facts":
             quality = [0.5] * len(made)
         else:
-            quality = [round(float(score), 4) for score in model.score([p.text for p in made])]
+            quality = [round(float(score), 4) for score in cut.model.score([p.text for p in made])]
         passages += [dataclasses.replace(p, quality=q) for p, q in zip(made, quality, strict=True)]
-    return {"passages": to_table(Passage, passages)}
+    eligible = [may_be_seed(p, cut.seed_chars) for p in passages]
+    why = [
+        objection(p) if wanted and cut.readable else "" for p, wanted in zip(passages, eligible, strict=True)
+    ]
+    table = to_table(Passage, passages).append_column("eligible", pa.array(eligible, pa.bool_()))
+    return {"passages": table.append_column("objection", pa.array(why, pa.string()))}

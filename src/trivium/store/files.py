@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,11 @@ from trivium.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+ROW_GROUP_ROWS = 16_384
+ROW_GROUP_BYTES = 64 * 2**20
+"""A row group of a table that is written piece by piece ends at this size, if not at that number of rows."""
 
 
 def write_atomic(path: Path, writer: Callable[[Path], None]) -> Path:
@@ -63,13 +68,46 @@ def write_parquet(path: Path, table: pa.Table) -> Path:
     import pyarrow.parquet as pq
 
     def writer(target: Path) -> None:
-        pq.write_table(table, target, compression="zstd", row_group_size=16_384)
+        pq.write_table(table, target, compression="zstd", row_group_size=ROW_GROUP_ROWS)
 
     return write_atomic(path, writer)
 
 
-def read_parquet(path: Path) -> pa.Table:
-    """Read a whole Parquet table; a missing or truncated file is one sentence."""
+def write_parquet_parts(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> Path:
+    """Write tables one after the other as `write_parquet` writes them joined; a row group is in memory.
+
+    Args:
+        path: The file.
+        schema: Its columns; each part is cast to it.
+        parts: Tables in order, of any size.
+    """
+    import pyarrow.parquet as pq
+
+    def writer(target: Path) -> None:
+        with pq.ParquetWriter(target, schema, compression="zstd") as file:
+            for group in _row_groups(schema, parts):
+                file.write_table(group.combine_chunks(), row_group_size=ROW_GROUP_ROWS)
+
+    return write_atomic(path, writer)
+
+
+def _row_groups(schema: pa.Schema, parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    import pyarrow as pa
+
+    waiting = schema.empty_table()
+    for part in parts:
+        waiting = pa.concat_tables([waiting, part.select(schema.names).cast(schema)])
+        while waiting.num_rows >= ROW_GROUP_ROWS:
+            yield waiting.slice(0, ROW_GROUP_ROWS)
+            waiting = waiting.slice(ROW_GROUP_ROWS)
+        if waiting.nbytes >= ROW_GROUP_BYTES:
+            yield waiting
+            waiting = schema.empty_table()
+    yield waiting
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet table, or some of its columns; a missing or truncated file is one sentence."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -78,7 +116,7 @@ def read_parquet(path: Path) -> pa.Table:
             f"{path}: got no such file; expected a Parquet table, check the path or rerun its stage."
         )
     try:
-        return pq.read_table(path)
+        return pq.read_table(path, columns=None if columns is None else list(columns))
     except (pa.ArrowException, OSError) as error:
         cause = str(error).splitlines()[0].rstrip(".")
         raise DataError(

@@ -1,6 +1,7 @@
 """The shard ledger: work is cut into shards, each finished shard is kept, a rerun does only the rest.
 
 Results are joined in shard order, so the output is the same for any number of workers and after any kill.
+Where the whole does not fit in memory, `keep_shards` leaves it on disk.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,7 +26,47 @@ if TYPE_CHECKING:
 Shard = TypeVar("Shard")
 
 
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """What finished shards left on disk; nothing is read until it is asked for."""
+
+    folder: Path
+    count: int
+
+    def paths(self, table: str) -> list[Path]:
+        """Return the files of a table in shard order; a shard that wrote no such table has none."""
+        found = (self._folder(index) / f"{table}.parquet" for index in range(self.count))
+        return [path for path in found if path.exists()]
+
+    def table(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return a table, or some of its columns, joined in shard order; at least one shard must have it."""
+        import pyarrow as pa
+
+        parts = [read_parquet(path, columns) for path in self.paths(table)]
+        return pa.concat_tables(parts).combine_chunks()
+
+    def join(self) -> dict[str, pa.Table]:
+        """Return every table joined in shard order."""
+        found = (self._folder(index).glob("*.parquet") for index in range(self.count))
+        names = dict.fromkeys(path.stem for paths in found for path in sorted(paths))
+        return {name: self.table(name) for name in names}
+
+    def _folder(self, index: int) -> Path:
+        return self.folder / f"{index:06d}"
+
+
 def run_shards(
+    stage: StageDir,
+    name: str,
+    function: Callable[[Shard], Mapping[str, pa.Table]],
+    shards: Sequence[Shard],
+    **options: Any,
+) -> dict[str, pa.Table]:
+    """Do what `keep_shards` does with the same arguments, and return all tables joined in shard order."""
+    return keep_shards(stage, name, function, shards, **options).join()
+
+
+def keep_shards(
     stage: StageDir,
     name: str,
     function: Callable[[Shard], Mapping[str, pa.Table]],
@@ -35,8 +77,8 @@ def run_shards(
     unit: str = "shards",
     sizes: Sequence[int] | None = None,
     tally: Callable[[Mapping[str, pa.Table]], Mapping[str, int]] | None = None,
-) -> dict[str, pa.Table]:
-    """Run `function` on every shard that is not done yet and return its tables joined in shard order.
+) -> Shards:
+    """Run `function` on every shard that is not done yet and leave its tables on disk.
 
     Args:
         stage: The stage folder; results lie in its scratch folder until the stage finishes.
@@ -50,7 +92,7 @@ def run_shards(
         tally: Numbers of a shard's tables, summed over the shards done and shown beside the bar.
 
     Returns:
-        Table name -> rows of all shards, in shard order.
+        Where the tables lie, shard by shard.
     """
     folder = stage.scratch / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +111,7 @@ def run_shards(
             sums.update(numbers)
             bar.note(_spell(sums))
             bar.advance(amounts[waiting[place]])
-    return _join(folder, len(shards))
+    return Shards(folder, len(shards))
 
 
 def _as_finished(
@@ -108,13 +150,3 @@ def _run_one(
 
 def _done_path(folder: Path, index: int) -> Path:
     return folder / f"{index:06d}.done.json"
-
-
-def _join(folder: Path, count: int) -> dict[str, pa.Table]:
-    import pyarrow as pa
-
-    parts: dict[str, list[pa.Table]] = {}
-    for index in range(count):
-        for path in sorted((folder / f"{index:06d}").glob("*.parquet")):
-            parts.setdefault(path.stem, []).append(read_parquet(path))
-    return {name: pa.concat_tables(tables).combine_chunks() for name, tables in parts.items()}

@@ -43,7 +43,18 @@ class StageDir:
     """Where shards run: `local` (a process pool) or `ray`; the output is the same."""
     inputs: Mapping[str, Path] = field(default_factory=dict)
     """Finished stage name -> its folder."""
-    drops: list[Drop] = field(default_factory=list)
+    dropped: list[pa.Table] = field(default_factory=list)
+    """Rows of `Drop` so far, as `drop` took them."""
+
+    @property
+    def drops(self) -> list[Drop]:
+        """Return what was removed so far, as records."""
+        return [row for table in self.dropped for row in records.from_table(Drop, table)]
+
+    @property
+    def num_drops(self) -> int:
+        """Return how many rows were removed so far."""
+        return sum(table.num_rows for table in self.dropped)
 
     @property
     def scratch(self) -> Path:
@@ -87,9 +98,21 @@ class StageDir:
         """Write a text file under its full name."""
         return files.write_text(self.path / name, text)
 
-    def drop(self, rows: Sequence[Drop]) -> None:
-        """Keep a record of removed rows; they are written to dropped/drops.parquet when the stage ends."""
-        self.drops.extend(rows)
+    def write_parts(self, table: str, schema: pa.Schema, parts: Iterable[pa.Table]) -> Path:
+        """Write Arrow tables one after the other as `<table>.parquet`, without joining them in memory."""
+        return files.write_parquet_parts(self.path / f"{table}.parquet", schema, parts)
+
+    def drop(self, rows: Sequence[Drop] | pa.Table) -> None:
+        """Keep a record of removed rows; they are written to dropped/drops.parquet when the stage ends.
+
+        Args:
+            rows: Records, or a table of them where there are many: a row takes a fifth of a record's memory.
+        """
+        import pyarrow as pa
+
+        table = rows if isinstance(rows, pa.Table) else records.to_table(Drop, rows)
+        if table.num_rows:
+            self.dropped.append(table)
 
     def progress(self, label: str, total: int, unit: str = "rows") -> Progress:
         """Return a progress bar as a context manager."""
@@ -97,8 +120,9 @@ class StageDir:
 
     def write_drops(self) -> None:
         """Write what `drop` collected."""
-        if self.drops:
-            files.write_parquet(self.path / "dropped" / "drops.parquet", records.to_table(Drop, self.drops))
+        if self.dropped:
+            target = self.path / "dropped" / "drops.parquet"
+            files.write_parquet_parts(target, records.schema_of(Drop), self.dropped)
 
 
 @dataclass(frozen=True)

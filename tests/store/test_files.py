@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from trivium.errors import DataError
@@ -42,3 +43,18 @@ def test_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
     first = files.write_parquet(tmp_path / "a.parquet", table)
     second = files.write_parquet(tmp_path / "b.parquet", table)
     assert files.file_hash(first) == files.file_hash(second)
+
+
+@pytest.mark.parametrize("group_bytes", [10, 10_000, 10**9])
+def test_a_table_written_in_parts_is_their_whole(tmp_path: Path, monkeypatch, group_bytes: int) -> None:
+    monkeypatch.setattr(files, "ROW_GROUP_BYTES", group_bytes)
+    monkeypatch.setattr(files, "ROW_GROUP_ROWS", 100)
+    whole = pa.table({"x": list(range(1050)), "tags": [["a"] * (i % 3) for i in range(1050)]})
+    cuts = [0, 3, 3, 250, 999, 1050]
+    parts = [whole.slice(a, b - a) for a, b in zip(cuts, cuts[1:], strict=False)]
+    path = files.write_parquet_parts(tmp_path / "t.parquet", whole.schema, parts)
+    assert files.read_parquet(path).equals(whole)
+    groups = pa.parquet.ParquetFile(path).metadata
+    assert max(groups.row_group(i).num_rows for i in range(groups.num_row_groups)) == 100
+    empty = files.write_parquet_parts(tmp_path / "e.parquet", whole.schema, [])
+    assert files.read_parquet(empty).schema.equals(whole.schema)

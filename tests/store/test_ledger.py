@@ -4,9 +4,10 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
-from trivium.store.ledger import run_shards
+from trivium.store.ledger import keep_shards, run_shards
 from trivium.store.run import StageDir
 
 
@@ -42,6 +43,17 @@ def test_a_rerun_does_only_what_is_left(tmp_path: Path) -> None:
     result = run_shards(stage, "s", work, range(6), workers=1)
     assert result["squares"].column("square").to_pylist() == [0, 1, 4, 9, 16, 25]
     assert log.read_text().split() == ["0", "1", "2", "3", "3", "4", "5"]
+
+
+def test_tables_stay_on_disk_until_they_are_asked_for(tmp_path: Path) -> None:
+    shards = keep_shards(stage_at(tmp_path / "run"), "s", partial(square, str(tmp_path / "log")), range(3))
+    assert [pa.parquet.read_table(path)["n"].to_pylist() for path in shards.paths("squares")] == [
+        [0],
+        [1],
+        [2],
+    ]
+    assert shards.table("squares", ["square"]).to_pydict() == {"square": [0, 1, 4]}
+    assert shards.paths("roots") == [] and list(shards.join()) == ["squares"]
 
 
 class Heard:

@@ -17,7 +17,7 @@ def clusters(rows: Sequence[Mapping[str, Any]], texts: Mapping[str, str]) -> lis
 
     Args:
         rows: Those of duplicates.parquet; what one step kept, a later one may have found to be a copy.
-        texts: Kept documents by id; one that went for another reason has no text to show.
+        texts: Beginnings of kept documents by id; one that went for another reason has no text to show.
     """
     kept = {row["id"]: row["kept_id"] for row in rows}
     sources = {row["kept_id"]: row["kept_source"] for row in rows}
@@ -33,10 +33,15 @@ def clusters(rows: Sequence[Mapping[str, Any]], texts: Mapping[str, str]) -> lis
             "similarity": min(row["similarity"] for row in copies),
             "source": sources[head],
             "sources": list(dict.fromkeys(row["source"] for row in copies))[:MAX_SOURCES],
-            "text": " ".join(texts.get(head, "(dropped later, for another reason)").split())[:SHOWN_CHARS],
+            "text": texts.get(head, "(dropped later, for another reason)"),
         }
         for head, copies in ranked[:MAX_CLUSTERS]
     ]
+
+
+def beginning(text: str) -> str:
+    """Return as much of a text as is shown of it, on one line."""
+    return " ".join(text.split())[:SHOWN_CHARS]
 
 
 def _head(name: str, kept: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 ROW_GROUP_ROWS = 16_384
-ROW_GROUP_BYTES = 64 * 2**20
+ROW_GROUP_BYTES = 32 * 2**20
 """A row group of a table that is written piece by piece ends at this size, if not at that number of rows."""
 
 
@@ -74,7 +74,7 @@ def write_parquet(path: Path, table: pa.Table) -> Path:
 
 
 def write_parquet_parts(path: Path, schema: pa.Schema, parts: Iterable[pa.Table]) -> Path:
-    """Write tables one after the other as `write_parquet` writes them joined; a row group is in memory.
+    """Write tables one after the other into one file; a row group is in memory at once.
 
     Args:
         path: The file.

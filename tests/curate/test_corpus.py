@@ -84,7 +84,9 @@ def test_seeds_chosen_from_the_shortlist_are_those_chosen_from_all(count, topics
     objection = dict(zip((p.id for p in made), reasons, strict=True))
     expected, said = select_seeds(made, count, chars, objection=lambda p: objection[p.id], topics=topics)
     table = to_table(Passage, made).append_column("eligible", pa.array([may_be_seed(p, chars) for p in made]))
-    best, passed_over = shortlist(table.append_column("objection", pa.array(reasons)), count, topics)
+    table = table.append_column("objection", pa.array(reasons))
+    by_document = topics and (lambda ids: pa.array([topics[name] for name in ids.to_pylist()]))
+    best, passed_over = shortlist(table, count, by_document)
     found, _ = select_seeds(best, count, None, objection=lambda p: "", topics=topics)
     assert found == expected and passed_over == said and list(passed_over) == list(said)
     assert max(Counter(p.document_id for p in best).values()) <= 2

@@ -277,13 +277,28 @@ def _choose(
     config: CurateConfig, cut: Shards, corpus: Corpus, kept: np.ndarray
 ) -> tuple[set[str], dict[str, int]]:
     """Return the seeds, and how many passages each objection kept from being one."""
-    topics = None
-    if config.balance_folders:
-        names = (corpus.strings(name, kept).to_pylist() for name in ("id", "source"))
-        topics = folder_topics(dict(zip(*names, strict=True)))
-    best, passed_over = shortlist(cut.table("passages", COLUMNS), config.num_seeds, topics)
+    import pyarrow as pa
+
+    folders = partial(_folders, corpus, kept) if config.balance_folders else None
+    best, passed_over = shortlist(cut.table("passages", COLUMNS), config.num_seeds, folders)
+    ids = [passage.document_id for passage in best]
+    found = folders(pa.array(ids, pa.string())).to_pylist() if folders else [""] * len(ids)
+    topics = dict(zip(ids, found, strict=True))
     seeds, _ = select_seeds(best, config.num_seeds, None, objection=nothing, topics=topics)
     return seeds, dict(passed_over.most_common())
+
+
+def _folders(corpus: Corpus, kept: np.ndarray, ids: pa.Array) -> pa.Array:
+    """Return the folder that each of these documents, which are among the kept, comes from."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    sources = corpus.strings("source", kept)
+    names = sources.unique().to_pylist()
+    topics = folder_topics(dict(zip(names, names, strict=True)))
+    where = pc.index_in(ids, value_set=corpus.strings("id", kept))
+    places = pc.index_in(sources.take(where), value_set=pa.array(names, pa.string()))
+    return pa.array([topics[name] for name in names], pa.string()).take(places)
 
 
 def _tagged(cut: Shards, seeds: set[str], tally: account.Passages) -> Iterator[pa.Table]:

@@ -33,7 +33,7 @@ def may_be_seed(passage: Passage, chars: tuple[int, int]) -> bool:
 
 
 def shortlist(
-    table: pa.Table, count: int, topics: Mapping[str, str] | None = None
+    table: pa.Table, count: int, topics: Callable[[pa.Array], pa.Array] | None = None
 ) -> tuple[list[Passage], Counter[str]]:
     """Return all passages that `select_seeds` may choose, without their texts.
 
@@ -43,7 +43,7 @@ def shortlist(
     Args:
         table: Scored passages with these COLUMNS, see `work.cut_passages`.
         count: Seeds wanted.
-        topics: Document -> topic, or None.
+        topics: Documents -> the topic of each; None: all are one.
 
     Returns:
         Passages, the best first, and how many each objection kept out.
@@ -61,9 +61,8 @@ def shortlist(
     order = order[_turn(owner[order]) < PER_DOCUMENT]
     place = np.unique(np.array(table["kind"]).astype("S8"), return_inverse=True)[1]
     if topics is not None:
-        names = np.array([topics[name] for name in documents.dictionary.to_pylist()])
-        topic = np.unique(names, return_inverse=True)[1][owner]
-        place = place * (topic.max(initial=0) + 1) + topic
+        topic = topics(documents.dictionary).dictionary_encode()
+        place = place * (len(topic.dictionary) + 1) + topic.indices.to_numpy()[owner]
     order = order[_turn(place[order]) < count]
     rows = table.select(LIGHT).take(pa.array(order))
     for field in schema_of(Passage):

@@ -3,10 +3,10 @@
     python benchmarks/large_file.py [--gb 1.5] [--folder FOLDER]
 
 Needs nothing but room for the file, which is made (rows of 200 to 4,000 random letters and words) and taken
-away again. Reads every shard through the process pool with two worker processes, as the curate stage does
-before it joins what it read, and prints rows, megabytes a second of CPU time and the peak resident memory of
-a worker. Every row must come back once. Ends with one JSON line; the ratio is the peak at the end over the
-peak at an eighth, the target at most 1.1.
+away again. Reads every shard through the process pool with two worker processes, as the curate stage does,
+and prints rows, megabytes a second of CPU time and the peak resident memory of a worker. Every row must come
+back once. Ends with one JSON line; the ratio is the peak at the end over the peak at an eighth, the target at
+most 1.1. `large_file_flow.py` measures the whole stage.
 """
 
 from __future__ import annotations

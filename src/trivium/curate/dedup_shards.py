@@ -66,12 +66,23 @@ def deduplicate(
     jobs = [(bucket, buckets, len(shards)) for bucket in range(buckets)]
     tables = run_shards(stage, "dedup-pairs", partial(propose, folder), jobs, label="find pairs")
     pairs = np.unique(_columns(tables["pairs"]), axis=0)
-    parts = [pairs[i : i + PAIRS_A_SHARD] for i in range(0, len(pairs), PAIRS_A_SHARD)]
     verified = run_shards(
-        stage, "dedup-verify", partial(verify, folder, threshold), parts, label="compare pairs"
+        stage, "dedup-verify", partial(verify, folder, threshold), _parts(pairs), label="compare pairs"
     )
-    near = _columns(verified["pairs"]) if parts else pairs
-    return _duplicates(folder, near, Places(sizes["documents"]))
+    near = _columns(verified["pairs"]) if len(pairs) else pairs
+    copies = np.array(join_pairs(map(tuple, near.tolist())), np.int64).reshape(-1, 2)
+    measured = run_shards(stage, "dedup-copies", partial(measure, folder), _parts(copies), label="copies")
+    if not len(copies):
+        return []
+    places = Places(sizes["documents"])
+    return [
+        Duplicate(places.of(index), places.of(head), row["similarity"], row["exact"])
+        for (index, head), row in zip(copies.tolist(), measured["copies"].to_pylist(), strict=True)
+    ]
+
+
+def _parts(pairs: np.ndarray) -> list[np.ndarray]:
+    return [pairs[i : i + PAIRS_A_SHARD] for i in range(0, len(pairs), PAIRS_A_SHARD)]
 
 
 def write_run(
@@ -128,15 +139,20 @@ def verify(folder: Path, threshold: float, pairs: np.ndarray) -> dict[str, pa.Ta
     return {"pairs": _table(pairs[np.array(keep, bool)])}
 
 
-def _duplicates(folder: Path, pairs: np.ndarray, places: Places) -> list[Duplicate]:
-    """Join pairs; a copy of a text that is no first of its cluster is a near-duplicate of that first."""
+def measure(folder: Path, copies: np.ndarray) -> dict[str, pa.Table]:
+    """Return how similar copies are to the first of their cluster; not every such pair was proposed.
+
+    Sets that are looked at count as memory of the process that maps them, so it is a worker's work.
+    """
+    import pyarrow as pa
+
     sets = _Sets(folder)
-    found = []
-    for index, head in join_pairs(map(tuple, pairs.tolist())):
-        same = sets.equal(index, head)
-        value = 1.0 if same else round(similar(sets.of(head), sets.of(index), 0.0), 4)
-        found.append(Duplicate(places.of(index), places.of(head), value, same))
-    return found
+    exact = [sets.equal(index, head) for index, head in copies.tolist()]
+    values = [
+        1.0 if same else round(similar(sets.of(head), sets.of(index), 0.0), 4)
+        for same, (index, head) in zip(exact, copies.tolist(), strict=True)
+    ]
+    return {"copies": pa.table({"similarity": pa.array(values, pa.float64()), "exact": exact})}
 
 
 class _Sets:

@@ -100,7 +100,7 @@ def test_a_stage_that_was_cut_goes_on_without_paying_again(
     with pytest.raises(KeyboardInterrupt):
         run(SMALL, stage)
     monkeypatch.setattr(StageDir, "write", write)
-    again = dataclasses.replace(stage, drops=[])
+    again = dataclasses.replace(stage, dropped=[])
     assert finish(again)[0] == whole
     assert opened[-2].asked and not opened[-1].asked, "the second try is answered from the cache"
 

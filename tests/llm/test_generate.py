@@ -137,7 +137,7 @@ def test_one_edited_prompt_asks_only_its_dependants_again(
 
 
 CHILD = """
-import asyncio, json, sys
+import asyncio, json, os, sys
 from trivium.llm import CallCache, Reply
 from trivium.llm.generate import generate
 from tests.llm.test_generate import answer, grow
@@ -154,7 +154,9 @@ class Slow:
 
 with CallCache(sys.argv[1] + "/calls.sqlite") as cache:
     harvest = generate(range(400), grow, Slow(), cache, target=120, ahead=16)
-open(sys.argv[1] + "/out", "w").write(json.dumps([harvest.accepted, harvest.taken, len(harvest.lost)]))
+with open(sys.argv[1] + "/part", "w") as part:  # a kill between opening and writing leaves no empty "out"
+    part.write(json.dumps([harvest.accepted, harvest.taken, len(harvest.lost)]))
+os.replace(sys.argv[1] + "/part", sys.argv[1] + "/out")
 """
 
 

@@ -24,6 +24,9 @@ from trivium.train.dpo_stage import DPOConfig
 if TYPE_CHECKING:
     import pyarrow as pa
 
+UNTRAINED = {"pairs": 0, "pairs_left_out": 0, "steps": 0, "kl_conversations": 0.0, "train_seconds": 0.0}
+"""What training would have told, for a model that was not trained to its end."""
+
 TUNING_SEED = 0
 """Settings are chosen on the rollouts of the first repetition and kept for all."""
 
@@ -68,9 +71,8 @@ def try_setting(world: World, trial: Trial) -> Mapping[str, pa.Table]:
         found = fit(world, trial.setting, TUNING_SEED, folder)
     except ResourceError as error:
         shutil.rmtree(folder)
-        zeros = {"pairs": 0, "pairs_left_out": 0, "steps": 0, "kl_conversations": 0.0, "train_seconds": 0.0}
         scores = {"dev_greedy": 0.0, "dev_sampled": 0.0, "score": -1.0, "error": str(error)}
-        row = {**dataclasses.asdict(trial.setting), "seed": TUNING_SEED, **zeros, **scores}
+        row = {**dataclasses.asdict(trial.setting), "seed": TUNING_SEED, **UNTRAINED, **scores}
         return {"trials": pa.Table.from_pylist([row])}
     scores = judge(world, trial.setting.arm, folder)
     shutil.rmtree(folder)
@@ -137,8 +139,7 @@ def merge(world: World, setting: Setting, number: int, folder: Path) -> dict[str
             change = (weight.float() - before) + (other[name].float() - before)
             merged[name] = (before + setting.scale * change).to(weight.dtype)
         save_file(merged, part, {"format": "pt"})
-    nothing = {"pairs": 0, "pairs_left_out": 0, "steps": 0, "kl_conversations": 0.0, "train_seconds": 0.0}
-    return {**dataclasses.asdict(setting), "seed": number, **nothing}
+    return {**dataclasses.asdict(setting), "seed": number, **UNTRAINED}
 
 
 def weights_of(model: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from trivium.mix.search.study import Study
-from trivium.report.charts import PALETTE, Figure
+from trivium.report.charts import PALETTE, Figure, plain_layout
 
 CURVE_POINTS = 41
 SCALE = [[0.0, "#0072b2"], [0.5, "#f0e442"], [1.0, "#d55e00"]]
@@ -179,14 +179,4 @@ def gains(confirmation: Mapping[str, Any]) -> Figure:
 
 
 def _layout(x: str, y: str) -> dict[str, Any]:
-    axis = {"gridcolor": "rgba(128,128,128,.25)", "zeroline": False, "automargin": True}
-    return {
-        "margin": {"l": 64, "r": 16, "t": 12, "b": 100},
-        "height": 420,
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "system-ui, sans-serif", "size": 13},
-        "legend": {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0},
-        "xaxis": axis | {"title": {"text": x}},
-        "yaxis": axis | {"title": {"text": y}},
-    }
+    return plain_layout(x, y, left=64, height=420)

@@ -41,7 +41,7 @@ def _loss_figure(rows: Sequence[dict[str, Any]]) -> Figure:
         }
         for i, (source, (xs, ys)) in enumerate(sorted(lines.items()))
     ]
-    return {"data": data, "layout": _layout("tokens seen", "training loss (nats a token)")}
+    return {"data": data, "layout": plain_layout("tokens seen", "training loss (nats a token)")}
 
 
 def _smooth(values: Sequence[float]) -> list[float]:
@@ -64,7 +64,7 @@ def refusals(table: Sequence[dict[str, Any]]) -> Figure | None:
     for verdict, colour in VERDICT_COLOURS.items():
         xs, ys = _verdict_bars(table, tasks, verdict)
         data.append({"type": "bar", "name": verdict, "x": xs, "y": ys, "marker": {"color": colour}})
-    layout = _layout("", "share of questions")
+    layout = plain_layout("", "share of questions")
     layout |= {"barmode": "stack", "yaxis": layout["yaxis"] | {"tickformat": ".0%", "range": [0, 1]}}
     layout["xaxis"] |= {"tickangle": -45}
     return {"data": data, "layout": layout}
@@ -109,7 +109,7 @@ def recall(table: Sequence[dict[str, Any]]) -> Figure | None:
                 "line": {"color": PALETTE[i % len(PALETTE)]},
             }
         )
-    layout = _layout("length of the context, in pretraining contexts", "recall")
+    layout = plain_layout("length of the context, in pretraining contexts", "recall")
     layout["yaxis"] |= {"tickformat": ".0%", "range": [0, 1.05]}
     return {"data": data, "layout": layout}
 
@@ -137,7 +137,7 @@ def times(flows: Sequence[Any]) -> Figure:
         "textposition": "outside",
         "cliponaxis": False,
     }
-    layout = _layout("seconds", "")
+    layout = plain_layout("seconds", "")
     layout |= {"height": 90 + 26 * len(names), "showlegend": False}
     return {"data": [bar], "layout": layout}
 
@@ -149,11 +149,19 @@ def _value(table: Sequence[dict[str, Any]], stage: str, task: str, metric: str) 
     return None
 
 
-def _layout(x: str, y: str) -> dict[str, Any]:
+def plain_layout(x: str, y: str, *, left: int = 56, height: int = 380) -> dict[str, Any]:
+    """Return a layout that fits light and dark pages.
+
+    Args:
+        x: Title of the horizontal axis.
+        y: Title of the vertical axis.
+        left: Margin in pixels.
+        height: In pixels.
+    """
     axis = {"gridcolor": "rgba(128,128,128,.25)", "zeroline": False, "automargin": True}
     return {
-        "margin": {"l": 56, "r": 16, "t": 12, "b": 100},
-        "height": 380,
+        "margin": {"l": left, "r": 16, "t": 12, "b": 100},
+        "height": height,
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "size": 13},

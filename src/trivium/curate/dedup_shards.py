@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from trivium.store.run import StageDir
 
 Shard = TypeVar("Shard")
-BUCKET_KEYS = 8_000_000
-"""Keys a bucket; each takes 16 bytes."""
+BUCKET_KEYS = 1_000_000
+"""Keys a bucket; each takes 16 bytes, and some 64 while they are sorted."""
 PAIRS_A_SHARD = 20_000
 RUNS = "dedup-runs"
 

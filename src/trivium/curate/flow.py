@@ -279,26 +279,34 @@ def _choose(
     """Return the seeds, and how many passages each objection kept from being one."""
     import pyarrow as pa
 
-    folders = partial(_folders, corpus, kept) if config.balance_folders else None
-    best, passed_over = shortlist(cut.table("passages", COLUMNS), config.num_seeds, folders)
+    folders = _Folders(corpus, kept).of if config.balance_folders else None
+    best, passed_over = shortlist(cut.tables("passages", COLUMNS), config.num_seeds, folders)
     ids = [passage.document_id for passage in best]
     found = folders(pa.array(ids, pa.string())).to_pylist() if folders else [""] * len(ids)
     topics = dict(zip(ids, found, strict=True))
     seeds, _ = select_seeds(best, config.num_seeds, None, objection=nothing, topics=topics)
-    return seeds, dict(passed_over.most_common())
+    return seeds, dict(sorted(passed_over.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _folders(corpus: Corpus, kept: np.ndarray, ids: pa.Array) -> pa.Array:
-    """Return the folder that each of these documents, which are among the kept, comes from."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+class _Folders:
+    """The folder that each of the kept documents comes from."""
 
-    sources = corpus.strings("source", kept)
-    names = sources.unique().to_pylist()
-    topics = folder_topics(dict(zip(names, names, strict=True)))
-    where = pc.index_in(ids, value_set=corpus.strings("id", kept))
-    places = pc.index_in(sources.take(where), value_set=pa.array(names, pa.string()))
-    return pa.array([topics[name] for name in names], pa.string()).take(places)
+    def __init__(self, corpus: Corpus, kept: np.ndarray) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        sources = corpus.strings("source", kept)
+        names = sources.unique()
+        topics = folder_topics({name: name for name in names.to_pylist()})
+        self._topics = pa.array([topics[name] for name in names.to_pylist()], pa.string())
+        self._place = pc.index_in(sources, value_set=names)
+        self._ids = corpus.strings("id", kept)
+
+    def of(self, ids: pa.Array) -> pa.Array:
+        """Return the folder of each of these documents, which are among the kept."""
+        import pyarrow.compute as pc
+
+        return self._topics.take(self._place.take(pc.index_in(ids, value_set=self._ids)))
 
 
 def _tagged(cut: Shards, seeds: set[str], tally: account.Passages) -> Iterator[pa.Table]:

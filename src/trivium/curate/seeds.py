@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os.path
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ PER_DOCUMENT = 2
 LIGHT = ("id", "document_id", "kind", "quality", "reasoning", "factual")
 COLUMNS = (*LIGHT, "eligible", "objection")
 """What `shortlist` needs of a passage."""
+SHORTLIST_ROWS = 100_000
+"""Passages that wait before they are thinned; each takes some hundred bytes."""
 
 
 def seed_value(passage: Passage) -> float:
@@ -33,15 +35,16 @@ def may_be_seed(passage: Passage, chars: tuple[int, int]) -> bool:
 
 
 def shortlist(
-    table: pa.Table, count: int, topics: Callable[[pa.Array], pa.Array] | None = None
+    tables: Iterable[pa.Table], count: int, topics: Callable[[pa.Array], pa.Array] | None = None
 ) -> tuple[list[Passage], Counter[str]]:
     """Return all passages that `select_seeds` may choose, without their texts.
 
     Of a document only its PER_DOCUMENT best can be chosen, of a kind and topic only the `count` best of
-    those: so the choice from these is the choice from all.
+    those: so the choice from these is the choice from all. They are thinned whenever SHORTLIST_ROWS have
+    come together, so that memory grows with the number of seeds and topics, not with that of passages.
 
     Args:
-        table: Scored passages with these COLUMNS, see `work.cut_passages`.
+        tables: Scored passages with these COLUMNS, see `work.cut_passages`; all of a document in one table.
         count: Seeds wanted.
         topics: Documents -> the topic of each; None: all are one.
 
@@ -50,26 +53,47 @@ def shortlist(
     """
     import pyarrow as pa
 
-    values = np.array(table["quality"]) * (np.array(table["reasoning"]) + np.array(table["factual"])) / 2
-    order = np.lexsort((np.array(table["id"]).astype("S20"), -values))
-    order = order[np.array(table["eligible"])[order]]
-    why = table["objection"].take(pa.array(order)).to_pylist()
-    passed_over = Counter(filter(None, why))
-    order = order[np.array([not reason for reason in why], bool)]
-    documents = table["document_id"].combine_chunks().dictionary_encode()
-    owner = documents.indices.to_numpy()
-    order = order[_turn(owner[order]) < PER_DOCUMENT]
-    place = np.unique(np.array(table["kind"]).astype("S8"), return_inverse=True)[1]
-    if topics is not None:
-        topic = topics(documents.dictionary).dictionary_encode()
-        place = place * (len(topic.dictionary) + 1) + topic.indices.to_numpy()[owner]
-    order = order[_turn(place[order]) < count]
-    rows = table.select(LIGHT).take(pa.array(order))
+    passed_over: Counter[str] = Counter()
+    best: pa.Table | None = None
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(_worth(table, passed_over))
+        if sum(part.num_rows for part in waiting) >= SHORTLIST_ROWS:
+            best = _best(waiting if best is None else [best, *waiting], count, topics)
+            waiting = []
+    rows = _best(waiting if best is None else [best, *waiting], count, topics).drop_columns("value")
     for field in schema_of(Passage):
         if field.name not in LIGHT:
             empty = {"text": "", "tags": []}.get(field.name, 0)
-            rows = rows.append_column(field.name, pa.array([empty] * len(order), field.type))
+            rows = rows.append_column(field.name, pa.array([empty] * rows.num_rows, field.type))
     return from_table(Passage, rows), passed_over
+
+
+def _worth(table: pa.Table, passed_over: Counter[str]) -> pa.Table:
+    """Return the rows that may be seeds, with their value, and count the objections to others."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = table.filter(table["eligible"])
+    passed_over.update(filter(None, table["objection"].to_pylist()))
+    table = table.filter(pc.equal(table["objection"], "")).select(LIGHT)
+    values = np.array(table["quality"]) * (np.array(table["reasoning"]) + np.array(table["factual"])) / 2
+    return table.append_column("value", pa.array(values, pa.float64()))
+
+
+def _best(parts: Sequence[pa.Table], count: int, topics: Callable[[pa.Array], pa.Array] | None) -> pa.Table:
+    """Return the best of each document and then of each kind and topic, the best of all first."""
+    import pyarrow as pa
+
+    table = pa.concat_tables(parts).sort_by([("value", "descending"), ("id", "ascending")])
+    documents = table["document_id"].combine_chunks().dictionary_encode()
+    owner = documents.indices.to_numpy()
+    order = np.flatnonzero(_turn(owner) < PER_DOCUMENT)
+    place = table["kind"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    if topics is not None:
+        topic = topics(documents.dictionary).dictionary_encode()
+        place = place * (len(topic.dictionary) + 1) + topic.indices.to_numpy()[owner]
+    return table.take(pa.array(order[_turn(place[order]) < count]))
 
 
 def _turn(groups: np.ndarray) -> np.ndarray:

@@ -38,12 +38,15 @@ class Shards:
         found = (self._folder(index) / f"{table}.parquet" for index in range(self.count))
         return [path for path in found if path.exists()]
 
+    def tables(self, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Yield a table, or some of its columns, of each shard that has it, in order."""
+        return (read_parquet(path, columns) for path in self.paths(table))
+
     def table(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a table, or some of its columns, joined in shard order; at least one shard must have it."""
         import pyarrow as pa
 
-        parts = [read_parquet(path, columns) for path in self.paths(table)]
-        return pa.concat_tables(parts).combine_chunks()
+        return pa.concat_tables(list(self.tables(table, columns))).combine_chunks()
 
     def join(self) -> dict[str, pa.Table]:
         """Return every table joined in shard order."""

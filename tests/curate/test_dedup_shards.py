@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from trivium.curate import dedup_shards
+from trivium.curate import dedup_shards, dedup_substring
 from trivium.curate.dedup import find_duplicates
 from trivium.curate.dedup_shards import deduplicate
-from trivium.curate.dedup_substring import repeated_spans
+from trivium.curate.dedup_substring import find_repeats, repeated_spans, spans_of, windows_of
 from trivium.curate.edits import applied
 from trivium.store.run import StageDir
 
@@ -79,3 +79,24 @@ def test_repeated_words_are_cut_and_their_first_place_stays():
 def test_windows_do_not_run_across_texts():
     run = [f"w{i}" for i in range(100)]
     assert repeated_spans([" ".join(run), " ".join(run[:30]), " ".join(run[30:75])]) == [[], [], []]
+
+
+@pytest.mark.parametrize("size, bucket", [(4, 1_000_000), (9, 50), (1_000, 7)])
+def test_repeats_are_the_same_out_of_core(tmp_path, monkeypatch, size, bucket):
+    monkeypatch.setattr(dedup_substring, "BUCKET_WINDOWS", bucket)
+    rng = random.Random(4)
+    runs = [" ".join(rng.choices(WORDS, k=15)) for _ in range(6)]
+    texts = [
+        f"{' '.join(rng.choices(WORDS, k=20))} {rng.choice(runs)}. {rng.choice(runs)}" for _ in range(30)
+    ]
+    texts[3:3] = ["", "short", "Stra\u0130e " + runs[0]]
+    stage = StageDir(name="s", path=tmp_path, seed=0)
+    shards = [tuple(texts[i : i + size]) for i in range(0, len(texts), size)]
+    repeats = find_repeats(stage, shards, part, 10)
+    found = [
+        spans
+        for number, shard in enumerate(shards)
+        for spans in spans_of(shard, windows_of(shard, 10), repeats.of(number), 10)
+    ]
+    assert found == repeated_spans(texts, 10)
+    assert sum(map(bool, found)) > 20

@@ -27,6 +27,13 @@ def load(folder: Path, shard: int, name: str) -> np.ndarray:
     return np.load(_path(folder, shard, name), mmap_mode="r", allow_pickle=False)
 
 
+def bucket_edges(sorted_keys: np.ndarray, bucket: int, buckets: int) -> tuple[int, int]:
+    """Return where a bucket, one of equal ranges of 64-bit keys, starts and ends in sorted ones."""
+    first, last = (bucket << 64) // buckets, ((bucket + 1) << 64) // buckets - 1
+    left = np.searchsorted(sorted_keys, np.uint64(first))
+    return int(left), int(np.searchsorted(sorted_keys, np.uint64(last), side="right"))
+
+
 class Places:
     """Document number -> place among the documents of all shards one after the other."""
 

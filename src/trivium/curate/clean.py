@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from trivium.curate.candidates import Candidate, candidates_of, candidates_table, drop_of
 from trivium.curate.corpus import Rows
-from trivium.curate.dedup_substring import repeated_spans
+from trivium.curate.dedup_substring import Repeats, spans_of, windows_of
 from trivium.curate.edits import edited
 from trivium.curate.pii import Span, find_pii, find_secrets
 from trivium.records import Drop, to_table
@@ -56,12 +56,17 @@ def private_spans(candidate: Candidate, names: frozenset[str]) -> list[Span]:
     return sorted([*secrets, *found], key=lambda span: span.start)
 
 
-def cut_repeats(window: int, min_chars: int, rows: Rows) -> dict[str, pa.Table]:
-    """Cut runs of at least `window` words that stood before in the same rows.
+def cut_repeats(window: int, min_chars: int, repeats: Repeats, job: tuple[int, Rows]) -> dict[str, pa.Table]:
+    """Cut runs of at least `window` words that stood before, in the same shard or an earlier one.
+
+    Args:
+        window: Words.
+        min_chars: A text of which fewer characters are left goes.
+        repeats: What was found in all shards.
+        job: Number of the shard, and its rows.
 
     Returns:
-        `candidates` that are left, their `places` among the rows, `drops` of texts of which fewer than
-        `min_chars` characters are left, and `counts`.
+        `candidates` that are left, their `places` among the rows, `drops` of the texts that go, and `counts`.
     """
     import pyarrow as pa
 
@@ -69,8 +74,10 @@ def cut_repeats(window: int, min_chars: int, rows: Rows) -> dict[str, pa.Table]:
     places: list[int] = []
     drops: list[Drop] = []
     counts: Counter[str] = Counter({"texts": 0, "spans": 0, "characters": 0})
+    number, rows = job
     candidates = candidates_of(rows.table())
-    found = repeated_spans([c.text for c in candidates], window)
+    texts = [candidate.text for candidate in candidates]
+    found = spans_of(texts, windows_of(texts, window), repeats.of(number), window)
     for place, (candidate, spans) in enumerate(zip(candidates, found, strict=True)):
         gone = sum(end - start for start, end in spans)
         counts.update({"texts": bool(spans), "spans": len(spans), "characters": gone})

@@ -10,12 +10,14 @@
 SemDeDup (Abbas et al. 2023, arXiv:2303.09540) does the same with a model's embeddings. The vectors here see
 shared words only, need no model and are the same on every machine; on rephrased GSM8K questions they did as
 well as the unprojected TF-IDF, and a singular value decomposition to 64 to 512 dimensions did worse than
-either (docs/lab-notebook.md). In memory at once are a shard, a cluster, the weights and the pairs.
+either (docs/lab-notebook.md). In memory at once are some shards' counts of words, a cluster, the weights and
+the pairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,7 +27,7 @@ import numpy as np
 from trivium.curate.arrays import LOCAL, LOCAL_BITS, Places, load, store
 from trivium.curate.dedup import Duplicate
 from trivium.curate.ngrams import encode, find
-from trivium.store.ledger import run_shards
+from trivium.store.ledger import keep_shards, run_shards
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,6 +46,8 @@ SAMPLE = 20_000
 ROUNDS = 10
 NEAREST = 2
 ROWS = 512
+COUNTS_AT_ONCE = 64
+"""Shards whose counts of words are added up at once."""
 FOLDER = "semantic"
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -66,9 +70,9 @@ def semantic_duplicates(
         return []
     folder = stage.scratch / FOLDER
     numbered = list(enumerate(shards))
-    counted = run_shards(stage, "semantic-words", partial(count_words, read), numbered, label="count words")
-    sizes = counted["sizes"]["documents"].to_pylist()
-    _store_weights(folder, counted["words"], sum(sizes))
+    counted = keep_shards(stage, "semantic-words", partial(count_words, read), numbered, label="count words")
+    sizes = counted.table("sizes")["documents"].to_pylist()
+    _store_weights(folder, counted.tables("words"), sum(sizes))
     write = partial(write_vectors, folder, read)
     run_shards(stage, "semantic-vectors", write, numbered, label="make vectors")
     store(folder, 0, "centres", _centres(folder, sizes, stage.seed))
@@ -111,10 +115,15 @@ def word_counts(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return rows[starts], hashes[starts], np.diff(np.append(starts, len(rows)))
 
 
-def _store_weights(folder: Path, words: pa.Table, num_documents: int) -> None:
+def _store_weights(folder: Path, tables: Iterator[pa.Table], num_documents: int) -> None:
     """Write the hashes that more than one document and not most documents have, and their IDF."""
-    names, inverse = np.unique(words["hash"].to_numpy(), return_inverse=True)
-    counts = np.bincount(inverse, weights=words["documents"].to_numpy(), minlength=len(names))
+    names: np.ndarray = np.zeros(0, np.uint64)
+    counts: np.ndarray = np.zeros(0)
+    while some := list(itertools.islice(tables, COUNTS_AT_ONCE)):
+        more = [(part["hash"].to_numpy(), part["documents"].to_numpy()) for part in some]
+        hashes, numbers = (np.concatenate(parts) for parts in zip((names, counts), *more, strict=True))
+        names, inverse = np.unique(hashes, return_inverse=True)
+        counts = np.bincount(inverse, weights=numbers, minlength=len(names))
     most = max(2.0, MAX_FREQUENCY * num_documents)
     keep = (counts >= 2) & (counts <= most)
     store(folder, 0, "hashes", names[keep])

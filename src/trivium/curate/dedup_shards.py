@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from trivium.curate.arrays import LOCAL, LOCAL_BITS, Places, load, store
+from trivium.curate.arrays import LOCAL, LOCAL_BITS, Places, bucket_edges, load, store
 from trivium.curate.dedup import (
     Duplicate,
     band_keys,
@@ -114,12 +114,10 @@ def write_run(
 def propose(folder: Path, job: tuple[int, int, int]) -> dict[str, pa.Table]:
     """Return the candidate pairs of one range of keys."""
     bucket, buckets, num_shards = job
-    edges = [(bucket << 64) // buckets, ((bucket + 1) << 64) // buckets - 1]
     parts, numbers = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
     for shard in range(num_shards):
         keys = load(folder, shard, "keys")
-        left = int(np.searchsorted(keys, np.uint64(edges[0])))
-        right = int(np.searchsorted(keys, np.uint64(edges[1]), side="right"))
+        left, right = bucket_edges(keys, bucket, buckets)
         parts.append(np.array(keys[left:right]))
         owners = np.array(load(folder, shard, "owners")[left:right], np.int64)
         numbers.append(owners + (shard << LOCAL_BITS))

@@ -14,6 +14,7 @@ from trivium.curate.corpus import Corpus, texts_of
 from trivium.curate.dedup import Duplicate, cluster_sizes, planted_report
 from trivium.curate.dedup_semantic import semantic_duplicates
 from trivium.curate.dedup_shards import deduplicate
+from trivium.curate.dedup_substring import find_repeats
 from trivium.records import Drop, schema_of
 from trivium.store.ledger import keep_shards
 
@@ -127,12 +128,16 @@ def _drops(rows: pa.Table) -> pa.Table:
 def _cut_repeats(
     config: CurateConfig, stage: StageDir, corpus: Corpus, prose: np.ndarray
 ) -> tuple[Corpus, np.ndarray, pa.Table, dict[str, int]]:
-    """Cut what stood before; one worker holds the prose and eight bytes a word, so this step is not flat."""
-    cut = partial(cut_repeats, config.cut_repeats, config.min_passage_chars)
-    done = keep_shards(stage, "repeats", cut, [corpus.rows(prose)], label="cut repeats")
-    left = prose[done.table("places")["place"].to_numpy()]
-    (counts,) = done.table("counts").to_pylist()
-    return corpus.moved(left, done.paths("candidates")), left, done.table("drops"), counts
+    """Cut what stood before."""
+    shards = corpus.shards(prose, config.shard_documents)
+    repeats = find_repeats(stage, shards, texts_of, config.cut_repeats)
+    cut = partial(cut_repeats, config.cut_repeats, config.min_passage_chars, repeats)
+    done = keep_shards(stage, "repeats", cut, list(enumerate(shards)), label="cut repeats")
+    parts = zip(done.tables("places"), range(0, len(prose), config.shard_documents), strict=True)
+    left = prose[np.concatenate([part["place"].to_numpy() + start for part, start in parts])]
+    counts = done.table("counts")
+    totals = {name: sum(counts[name].to_pylist()) for name in counts.column_names}
+    return corpus.moved(left, done.paths("candidates")), left, done.table("drops"), totals
 
 
 def _metrics(

@@ -10,9 +10,9 @@ and the same rates, SEEDS times each.
 Every model is asked, at each length, for the value beside a key (tasks in the manner of RULER, Hsieh et al.
 2024, arXiv:2404.06654, in the words that the model knows): `many` keys, eight questions a document; and
 `one` key in a haystack of sums, at the start, in the middle and at the end. All are greedy first choices.
-Held-out text is weighed in windows of the old context: `bits a byte`. Prints a table with 95 % intervals over
-documents (seeds joined) and ends with one JSON line; the targets are recall at 4 times and at most 1 % more
-bits a byte than the base model.
+Held-out text, all sources but the long documents that were made, is weighed in windows of the old context:
+`bits a byte`. Prints a table with 95 % intervals (Wilson's over documents, seeds joined) and ends with one
+JSON line; the targets are recall at 4 times and at most 1 % more bits a byte than the base model.
 """
 
 from __future__ import annotations
@@ -108,6 +108,7 @@ def ask(model: Path, documents: dict[str, Any], run: Path) -> dict[str, list[flo
     from trivium.evaluate.likelihood import score
     from trivium.evaluate.tasks import bits_per_byte, recall
     from trivium.models.load import load_model, load_tokenizer
+    from trivium.recipe import load
 
     loaded, tokenizer = load_model(model), load_tokenizer(model)
     found = {}
@@ -120,7 +121,8 @@ def ask(model: Path, documents: dict[str, Any], run: Path) -> dict[str, list[flo
             for group, text, said in zip(groups, texts, scored, strict=True)
         ]
     (held_out,) = run.glob("*-tokenize/heldout.parquet")
-    rows = work.held_out_rows(str(held_out), HELD_OUT_BYTES)
+    made = load(run / "recipe.json").midtrain.made_source
+    rows = [row for row in work.held_out_rows(str(held_out), HELD_OUT_BYTES) if row.source != made]
     (base,) = run.glob("*-pretrain/model")
     window = load_model(base).config.max_position_embeddings
     texts = [tokenizer.plain.encode(row.text, add_special_tokens=False) for row in rows]
@@ -142,12 +144,13 @@ def _right(question: Any, text: Any, choices: list[int]) -> bool:
 
 def report(found: dict[str, dict[str, list[float]]], seeds: int) -> None:
     """Print the table and the JSON line."""
-    from trivium.stats import mean_interval
+    from trivium.stats import wilson
 
     tasks = list(next(iter(found.values())))
     print(f"{'':16}" + "".join(f"{name:>26}" for name in found))
     for task in tasks[:-1]:
-        cells = ("{:.3f} [{:.3f}, {:.3f}]".format(*mean_interval(values[task])) for values in found.values())
+        parts = [(sum(values[task]), len(values[task])) for values in found.values()]
+        cells = ("{:.3f} [{:.3f}, {:.3f}]".format(r / n, *wilson(r, n)) for r, n in parts)
         print(f"{task:16}" + "".join(f"{cell:>26}" for cell in cells))
     bits = {name: sum(values[tasks[-1]]) / len(values[tasks[-1]]) for name, values in found.items()}
     print(f"{tasks[-1]:16}" + "".join(f"{value:>26.4f}" for value in bits.values()))

@@ -158,7 +158,7 @@ def sft_trainer(size: str, steps: int, precision: str, clock: Clock) -> float:
     )
     with tempfile.TemporaryDirectory() as folder:
         settings = arguments(
-            SFTConfig, folder, steps, precision, max_length=ROW_TOKENS,
+            SFTConfig, folder, steps, precision, max_length=ROW_TOKENS, remove_unused_columns=False,
             dataset_kwargs={"skip_prepare_dataset": True},
         )  # fmt: skip
         made = SFTTrainer(

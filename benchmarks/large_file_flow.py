@@ -1,6 +1,6 @@
 """One large JSONL file through the whole curate stage: memory of the main process, beside a smaller file's.
 
-    python benchmarks/large_file_flow.py [--mb 300 900] [--workers 2] [--folder FOLDER]
+    python benchmarks/large_file_flow.py [--mb 30 300] [--workers 2] [--folder FOLDER]
 
 Needs nothing but room for the file and three times as much for the shards, all taken away again. The rows are
 pages of 6 to 24 sentences of the running Python's language reference, drawn anew for each, so that nearly all
@@ -31,7 +31,7 @@ SENTENCE = re.compile(r"[A-Z][a-z][\w ,'-]{40,200}\.(?= )")
 def main() -> None:
     """Make the files, curate each, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mb", type=int, nargs="+", default=[300, 900])
+    parser.add_argument("--mb", type=int, nargs="+", default=[30, 300])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--one", type=Path, default=None, help="a folder with a made file: curate only")

@@ -37,6 +37,7 @@ def plan(command: PlanVerb) -> int:
     if not 0 < command.mfu <= 1:
         raise ConfigError(f"--mfu: got {command.mfu}; expected a share of the peak in (0, 1].")
     if "pretrain" not in recipe.stages:
+        show_teacher(recipe)
         return show_brought(recipe)
     gpus = recipe.pretrain.loop.ranks if command.gpus is None else command.gpus
     if gpus < 1:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ MEASURES = {
     "facts_known": ("known facts, right %", HIGHER),
     "facts_unknown": ("unknowable facts, wrong %", LOWER),
     "bogus": ("bogus questions, refused %", HIGHER),
-    arms.LIKELIHOOD: ("held-out bits a byte", LOWER),
+    arms.LIKELIHOOD: ("held-out texts or replies, bits a byte", LOWER),
 }
 
 
@@ -52,11 +53,8 @@ def main() -> None:
     work = functools.partial(arms.run_arm, world)
     table = run_shards(stage, f"arms-{given.seeds}", work, todo, label="arms", unit="models")["values"]
     values = from_table(arms.Value, table)
-    rows = [
-        row_of(world, values, part, flow)
-        for part in (arms.FINE, arms.BASE)
-        for flow in arms.flows_of(world, part)[0]
-    ]
+    measured = dict.fromkeys((row.part, row.flow, row.measure) for row in values if row.left)
+    rows = [row_of(world, values, *each) for each in measured]
     show(rows, given.seeds, few)
     lowered = sum(row["worse"] for row in rows)
     seconds = round(time.perf_counter() - began, 1)
@@ -64,7 +62,7 @@ def main() -> None:
         f"{lowered} of {len(rows)} measures are worse without their flow, the interval beyond 0 (target: all)"
     )
     facts = {"seeds": given.seeds, **sizes, "models": len(todo), "lowered": lowered, "wall_seconds": seconds}
-    print(arms.describe({"benchmark": "leave_one_out", **facts, "rows": rows}))
+    print(json.dumps({"benchmark": "leave_one_out", **facts, "rows": rows}))
 
 
 def read_words() -> argparse.Namespace:
@@ -74,8 +72,8 @@ def read_words() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("runs/leave-one-out"))
-    parser.add_argument("--sft-frac", type=float, default=0.15, help="part of the run's fine-tuning tokens")
-    parser.add_argument("--tokens", type=int, default=250_000, help="of a pretraining arm")
+    parser.add_argument("--sft-frac", type=float, default=0.25, help="part of the run's fine-tuning tokens")
+    parser.add_argument("--tokens", type=int, default=200_000, help="of a pretraining arm")
     parser.add_argument("--hidden", type=int, default=64, help="width of a pretraining arm")
     parser.add_argument("--items", type=int, default=150, help="of every measure, at most")
     return parser.parse_args()
@@ -89,15 +87,16 @@ def plan(world: arms.World, seeds: int) -> tuple[list[arms.Arm], dict[str, int]]
         flows, rare = arms.flows_of(world, part)
         few |= {f"{flow} ({part})": count for flow, count in rare.items()}
         todo += [arms.Arm(part=part, left=left, number=n) for n in range(seeds) for left in ("", *flows)]
-    return todo, few
+    return sorted(todo, key=lambda arm: arm.number), few
 
 
-def row_of(world: arms.World, values: Sequence[arms.Value], part: str, flow: str) -> dict[str, Any]:
-    """Compare the models with and without a flow on its measure."""
-    task = arms.WROTE[flow][0] if part == arms.FINE and flow in arms.WROTE else arms.LIKELIHOOD
-    name, better = MEASURES[task]
-    scale = 1.0 if task == arms.LIKELIHOOD else 100.0
-    whole, without = (scale * arms.table_of(values, part, flow, left) for left in ("", flow))
+def row_of(
+    world: arms.World, values: Sequence[arms.Value], part: str, flow: str, measure: str
+) -> dict[str, Any]:
+    """Compare the models with and without a flow on one of its measures."""
+    name, better = MEASURES[measure]
+    scale = 1.0 if measure == arms.LIKELIHOOD else 100.0
+    whole, without = (scale * arms.table_of(values, part, flow, measure, left) for left in ("", flow))
     change, low, high = crossed_mean(without - whole, seed=world.seed)
     worst = high < 0 if better == HIGHER else low > 0
     return {
@@ -109,14 +108,14 @@ def row_of(world: arms.World, values: Sequence[arms.Value], part: str, flow: str
 
 def show(rows: Sequence[dict[str, Any]], seeds: int, few: dict[str, int]) -> None:
     """Print the table."""
-    head = f"{'flow left out':22} {'in':9} {'own measure':36} {'with':>7} {'without':>8}"
+    head = f"{'flow left out':22} {'in':9} {'own measure':39} {'with':>7} {'without':>8}"
     print(f"{head}  change [95 %, {seeds} seeds]")
     for row in rows:
         change = f"{row['change']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
         verdict = "worse" if row["worse"] else "not shown"
         numbers = f"{row['with']:7.2f} {row['without']:8.2f}  {change:26}"
         print(
-            f"{row['flow']:22} {row['part']:9} {row['measure']:36} {numbers} {verdict} (n = {row['items']})"
+            f"{row['flow']:22} {row['part']:9} {row['measure']:39} {numbers} {verdict} (n = {row['items']})"
         )
     for flow, count in few.items():
         print(f"not left out: {flow} has {count} rows, fewer than {arms.LEAST_ROWS} or no measure of its own")

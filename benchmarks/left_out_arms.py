@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-import json
 import re
 import shutil
 from collections import Counter
@@ -57,8 +56,8 @@ WEIGHED = "docstring_reversal"
 """Flow of the conversations whose replies, code, are weighed instead of judged."""
 LEAST_ROWS = 50
 """A flow of fewer rows cannot be told from none; it stays in, and the benchmark says so."""
-MORE_THAN_CAP = 17.0
-"""Most epochs of a source, as in the mixture search."""
+MOST_EPOCHS = 17.0
+"""Of a source, as in the mixture search."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,6 +103,8 @@ class Value:
     left: str
     number: int
     flow: str
+    measure: str
+    """A task, whose verdicts are counted, or `LIKELIHOOD`."""
     item: str
     value: float
     """1 or 0 for a reply; for a text its part of bits a byte, times the number of texts."""
@@ -266,9 +267,12 @@ def run_arm(world: World, arm: Arm) -> Mapping[str, pa.Table]:
     flows = [arm.left] if arm.left else flows_of(world, arm.part)[0]
     measure = measure_tuned if arm.part == FINE else measure_base
     rows = [
-        Value(part=arm.part, left=arm.left, number=arm.number, flow=flow, item=item, value=value)
+        Value(
+            part=arm.part, left=arm.left, number=arm.number, flow=flow, measure=name, item=item, value=value
+        )
         for flow in flows
-        for item, value in measure(world, model, flow)
+        for name, found in measure(world, model, flow).items()
+        for item, value in found
     ]
     work.cached_tokenizer.cache_clear()
     shutil.rmtree(folder)
@@ -304,7 +308,7 @@ def pretrain(world: World, arm: Arm, folder: Path) -> Path:
     manifest = tokens.read_manifest(world.data / "tokenize" / "tokens")
     unique = {name: int(line["targets"]) for name, line in manifest["sources"].items()}
     rest = {name: share for name, share in shares.items() if name != arm.left}
-    lines = [dataclasses.asdict(line) for line in plan_mixture(rest, unique, world.tokens, MORE_THAN_CAP)]
+    lines = [dataclasses.asdict(line) for line in plan_mixture(rest, unique, world.tokens, MOST_EPOCHS)]
     files.write_json(folder / "mix" / "plan.json", {"budget_tokens": world.tokens, "sources": lines})
     base = recipe.pretrain
     config = dataclasses.replace(
@@ -327,35 +331,31 @@ def door(world: World, name: str, folder: Path, number: int, inputs: dict[str, P
 # --- a flow's own measure ---
 
 
-def measure_tuned(world: World, model: Path, flow: str) -> list[tuple[str, float]]:
-    """Ask the flow's task and count its verdict, or weigh code that follows an instruction."""
+def measure_tuned(world: World, model: Path, flow: str) -> dict[str, list[tuple[str, float]]]:
+    """Ask the flow's task and count its verdict; weigh replies that are known to be right."""
     if flow == WEIGHED:
-        return weigh_replies(model, files.read_json(world.data / "code.json"))
+        return {LIKELIHOOD: weigh_replies(model, files.read_json(world.data / "code.json"))}
     task, counted = WROTE[flow]
+    problems = world.data / "problems.parquet"
     evaluate = recipes.load(world.run / "recipe.json").evaluate
+    names = ("solution_tokens", "answer_tokens", "instruction_tokens")
     setting = work.Setting(
-        tables=(str(world.data / "problems.parquet"),),
+        tables=(str(problems),),
         held_out="",
         held_out_bytes=0,
         window=0,
         seed=world.seed,
-        tokens={
-            name: getattr(evaluate, name)
-            for name in ("solution_tokens", "answer_tokens", "instruction_tokens")
-        },
+        tokens={name: getattr(evaluate, name) for name in names},
         batch_size=evaluate.batch_size,
     )
-    shard = work.Shard(
-        checkpoint="arm",
-        model=str(model),
-        style="chat",
-        task=TASKS[task].name,
-        mode=GREEDY,
-        start=0,
-        stop=world.items,
-    )
+    place = {"checkpoint": "arm", "model": str(model), "style": "chat"}
+    shard = work.Shard(**place, task=TASKS[task].name, mode=GREEDY, start=0, stop=world.items)
     logs = from_table(ItemLog, work.run_shard(setting, shard)["logs"])
-    return [(log.item_id, float(log.verdict == counted)) for log in logs]
+    found = {task: [(log.item_id, float(log.verdict == counted)) for log in logs]}
+    if counted == Verdict.RIGHT:
+        rows = [row for row in from_table(Question, files.read_parquet(problems)) if row.skill == task]
+        found[LIKELIHOOD] = weigh_replies(model, [[row.prompt, row.solution] for row in rows if row.solution])
+    return {name: values for name, values in found.items() if values}
 
 
 def weigh_replies(model: Path, pairs: Sequence[Sequence[str]]) -> list[tuple[str, float]]:
@@ -373,14 +373,14 @@ def weigh_replies(model: Path, pairs: Sequence[Sequence[str]]) -> list[tuple[str
     return shared_out([str(i) for i in fits], bits, [len(pairs[i][1].encode()) for i in fits])
 
 
-def measure_base(world: World, model: Path, flow: str) -> list[tuple[str, float]]:
+def measure_base(world: World, model: Path, flow: str) -> dict[str, list[tuple[str, float]]]:
     """Bits a byte of the flow's documents that no arm saw, in windows of the context."""
     loaded = load_model(model)
     kept = [row for row in files.read_json(world.data / "held.json") if row["flow"] == flow]
     pieces = [bits_per_byte.windows(row["ids"], int(loaded.config.max_position_embeddings)) for row in kept]
     scored = iter(score(loaded, [p for row in pieces for p in row], load_tokenizer(model).pad_id))
     bits = [sum(sum(next(scored).bits) for _ in row) for row in pieces]
-    return shared_out([row["row"] for row in kept], bits, [row["bytes"] for row in kept])
+    return {LIKELIHOOD: shared_out([row["row"] for row in kept], bits, [row["bytes"] for row in kept])}
 
 
 def shared_out(items: Sequence[str], bits: Sequence[float], sizes: Sequence[int]) -> list[tuple[str, float]]:
@@ -389,15 +389,11 @@ def shared_out(items: Sequence[str], bits: Sequence[float], sizes: Sequence[int]
     return [(item, float(b) * scale) for item, b in zip(items, bits, strict=True)]
 
 
-def table_of(values: Sequence[Value], part: str, flow: str, left: str) -> np.ndarray:
-    """Return the values (seeds, items) of a flow's measure under one arm, items in one order."""
-    rows = [row for row in values if (row.part, row.flow, row.left) == (part, flow, left)]
+def table_of(values: Sequence[Value], part: str, flow: str, measure: str, left: str) -> np.ndarray:
+    """Return the values (seeds, items) of one of a flow's measures under one arm, items in one order."""
+    wanted = (part, flow, measure, left)
+    rows = [row for row in values if (row.part, row.flow, row.measure, row.left) == wanted]
     numbers = sorted({row.number for row in rows})
     items = sorted({row.item for row in rows})
     found = {(row.number, row.item): row.value for row in rows}
     return np.array([[found[number, item] for item in items] for number in numbers])
-
-
-def describe(value: Any) -> str:
-    """Write a JSON line."""
-    return json.dumps(value, ensure_ascii=False)

@@ -16,7 +16,8 @@ QUICK = [
 ]  # fmt: skip
 SLOW = [
     "x = 1 \\\n+ 2", "x = (1,\n2)", "x = '''a\nb'''", "'''\nfoo\n'''", "f = 3 ; f", "def f():\n    return 1",
-    "x = 1\n# c", "x = [\n1,\n2]", "y = '''\nx'''\n", "a = (\n-1)", "x='a' \\\n'b'", "if 1:\n  x = 1\n  x", "",
+    "x = 1\n# c", "x = [\n1,\n2]", "y = '''\nx'''\n", "a = (\n-1)", "x='a' \\\n'b'", "if 1:\n  x = 1\n  x",
+    "",
     "print(1,\n  2)", "x = 1\nx;", "x = 1", "def f():\n  return '''\n1\n'''",
 ]  # fmt: skip
 

@@ -117,7 +117,8 @@ def _last_line_apart(code: str) -> tuple[types.CodeType, types.CodeType] | None:
     """Compile a program and its last line, where that is an expression; None where it takes a closer look.
 
     Two compilations touch 74 pages fewer than a syntax tree in Python objects, and each costs this process a
-    page fault (measured). A line that belongs to the one before leaves that one incomplete: it does not compile.
+    page fault (measured). A line that belongs to the one before leaves that one incomplete, which does not
+    compile.
     """
     text = code.rstrip()
     start = text.rfind("\n") + 1

@@ -132,8 +132,10 @@ def _last_line_apart(code: str) -> tuple[types.CodeType, types.CodeType] | None:
 def _last_expression_apart(code: str) -> tuple[types.CodeType, types.CodeType | None]:
     """Compile a program and its last statement, if that is an expression."""
     tree = ast.parse(code, "snippet.py")
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-    value = compile(ast.Expression(last.value), "snippet.py", "eval") if last is not None else None
+    value = None
+    if tree.body and isinstance(last := tree.body[-1], ast.Expr):
+        tree.body.pop()
+        value = compile(ast.Expression(last.value), "snippet.py", "eval")
     return compile(tree, "snippet.py", "exec"), value
 
 

@@ -6,7 +6,8 @@ Needs nothing but this repository. First, `--target` samples from a scripted bac
 calls fail (5xx, disconnects, time-outs, 429, cut replies, invalid JSON, wrong schema), for three seeds: what
 was accepted and lost, by stage and reason. Then the run of tests/llm/test_generate.py is killed with SIGKILL
 at `--kills` random moments and finished: no prompt whose reply was stored may be asked again, and the output
-must be the undisturbed run's to the byte. Ends with one JSON line.
+must be the undisturbed run's to the byte. Then one prompt after the other is edited, and only what depends on
+it may be asked again. Ends with one JSON line.
 """
 
 from __future__ import annotations
@@ -48,8 +49,37 @@ def main() -> None:
         stored = len((calm / "asked").read_text().splitlines())
     print(f"kills: {hit} hit, {twice} finished calls paid twice (target 0), output identical: {same}")
     print(f"kills: {asked} calls in all, {stored} undisturbed; the rest were under way when the kill came")
-    line = {"name": "engine_faults", "exact": exact, "kills": hit, "paid_twice": twice, "identical": same}
+    only = edits(args.target)
+    line = {
+        "name": "engine_faults",
+        "exact": exact,
+        "only_dependants_asked": only,
+        "kills": hit,
+        "paid_twice": twice,
+        "identical": same,
+    }
     print(json.dumps(line))
+
+
+def edits(seeds: int) -> bool:
+    """Edit one prompt after the other of draft -> critic, title; whether nothing but dependants is asked."""
+    wanted = {"": set(), "CRITIC": {"critic"}, "TITLE": {"title"}, "DRAFT": {"draft", "critic"}}
+    good = True
+    with tempfile.TemporaryDirectory() as folder, CallCache(Path(folder) / "calls.sqlite") as cache:
+        generate(range(seeds), scene.grow, Scripted(function=scene.answer), cache, target=seeds)
+        for name, dependants in wanted.items():
+            kept = getattr(scene, name, "")
+            if name:
+                setattr(scene, name, f"Anew. {kept}")
+            backend = Scripted(function=scene.answer)
+            harvest = generate(range(seeds), scene.grow, backend, cache, target=seeds)
+            if name:
+                setattr(scene, name, kept)
+            fits = len(backend.asked) == seeds * len(dependants)
+            good = good and fits and harvest.calls.total() == 3 * seeds
+            told = f"{len(backend.asked):,} calls of {harvest.calls.total():,} are asked again"
+            print(f"edit of {name or 'nothing'}: {told}, {seeds * len(dependants):,} depend on it")
+    return good
 
 
 def faults(seed: int, target: int) -> bool:

@@ -23,11 +23,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from trivium.verify import ifeval
+from trivium.verify import constraints, ifeval
 from trivium.verify.constraints import Pick, near_miss, satisfy
 
 ROOT = Path(__file__).parents[1]
-TARGET_REPLIES = 2000
+TARGET_REPLIES, TARGET_KINDS = 2000, 60
 POOLS = (
     ("dolly-hhrlhf-small", ("response", "output", "chosen", "completion")),
     ("gsm8k-train", ("answer",)),
@@ -107,8 +107,15 @@ def main() -> None:
                 print(explain(name, params, row["reply"], ours, verdict, note))
     print(f"{len(rows)} replies (target {TARGET_REPLIES}), {judged} verdicts, {obeyed} of them obeyed")
     print(f"{len(differ)} disagreements (target 0, or explained above): {dict(Counter(differ))}")
+    print(f"{len(constraints.KINDS)} kinds of constraints to compose (target {TARGET_KINDS})")
     line = {
-        **{"name": "ifeval_parity", "replies": len(rows), "verdicts": judged, "obeyed": obeyed},
+        **{
+            "kinds": len(constraints.KINDS),
+            "name": "ifeval_parity",
+            "replies": len(rows),
+            "verdicts": judged,
+            "obeyed": obeyed,
+        },
         **{"disagreements": len(differ), "by_instruction": dict(Counter(differ)), "peer_errors": errors},
     }
     print(json.dumps(line))

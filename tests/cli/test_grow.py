@@ -71,7 +71,51 @@ def test_a_shortfall_is_typed_and_counts_add_up(
     assert main([*words, "--max-candidates", "2"]) == 2
     assert json.loads((out / "metrics.json").read_text())["shortfall"]["why"] == "max_candidates reached"
     assert main([*words, "--generated-tokens", "10"]) == 2
-    assert json.loads((out / "metrics.json").read_text())["shortfall"]["why"] == "budget spent"
+    assert json.loads((out / "metrics.json").read_text())["shortfall"]["why"] == "token budget spent"
+
+
+def test_the_estimate_comes_first_and_its_calls_are_paid_once(
+    seeds: Path, teacher: Scripted, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["grow", "rewrite", "--data", str(seeds), "--count", "6", "--out", str(tmp_path / "o")]
+    assert main([*words, "--estimate", "--price", "1", "10"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("estimate: 6-9 seeds, ") and "3 of 3 probed seeds gave rows" in said
+    assert not (tmp_path / "o" / "examples.parquet").exists()
+    probed = len(teacher.asked)
+    assert main(words) == 0
+    assert len({(r.text(), r.sample) for r in teacher.asked}) == len(teacher.asked) > probed > 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("estimate: ") and lines[1].startswith("6 of 6 rows")
+
+
+def test_money_is_a_hard_stop_and_the_cost_is_told(
+    seeds: Path, teacher: Scripted, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "o"
+    words = [
+        "grow",
+        "rewrite",
+        "--data",
+        str(seeds),
+        "--count",
+        "8",
+        "--out",
+        str(out),
+        "--price",
+        "10",
+        "50",
+    ]
+    assert main([*words, "--money", "0.4425"]) == 2
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["shortfall"]["why"] == "money spent" and metrics["accepted"] == 1
+    cost = (10 * metrics["prompt_tokens"] + 50 * metrics["generated_tokens"]) / 1e6
+    assert metrics["cost"] == pytest.approx(cost) and 0.0025 < cost <= 0.4425
+    assert "(money spent)" in capsys.readouterr().err
+    assert main([*words, "--money", "0.1"]) == 2
+    assert json.loads((out / "metrics.json").read_text())["seeds"] == 0
+    assert "the budget does not cover one seed" in capsys.readouterr().out
+    assert main([*words, "--money", "10"]) == 0
 
 
 def test_rows_that_overlap_evaluation_items_do_not_leave(
@@ -92,6 +136,12 @@ def test_rows_that_overlap_evaluation_items_do_not_leave(
         (["rewrite"], "got no folder; expected a folder with prose"),
         (["rewrite", "--data", "nowhere"], "got nowhere; expected a folder with prose"),
         (["plurality", "--data", "BOOK"], "got no question seeds"),
+        (["rewrite", "--data", "BOOK", "--money", "5"], "got 5 and no price; expected what a million tokens"),
+        (["rewrite", "--data", "BOOK", "--money", "-5", "--price", "1", "2"], "got a limit of -5 and prices"),
+        (
+            ["rewrite", "--data", "BOOK", "--price", "-1", "2"],
+            "prices: got -1 and 2; expected what a million",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_sentence(

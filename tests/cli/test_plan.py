@@ -108,3 +108,11 @@ def test_large_numbers_are_short(number, text):
 )
 def test_small_numbers_are_short(number, text):
     assert console.small(number) == text
+
+
+def test_a_plan_says_what_the_teacher_may_cost_and_which_flows_are_ordered(capsys):
+    words = ["--set", "synthesize.teacher.price=(0.5, 2.0)", "--set", "synthesize.flows.rewrite.count=7"]
+    out = printed(capsys, "pocket", *words)
+    assert "at most 2,800 tokens written and 7,000 read, at most 0.0091 in the prices' currency" in out
+    assert "rewrite: 7 rows from what the run has, at most 50,000 tokens written" in out
+    assert "tagging: 2 rows from what the run has" in printed(capsys, "flows")

@@ -79,7 +79,9 @@ def test_prompt_goes_to_completions() -> None:
         assert request.path == "/v1/completions"
         return web.json_response({"choices": [{"text": "more", "finish_reason": "stop"}]})
 
-    assert serve(handler, [Request(prompt="once")])[0].text == "more"
+    reply = serve(handler, [Request(prompt="once " * 9)])[0]
+    assert reply.text == "more"
+    assert (reply.prompt_tokens, reply.completion_tokens) == (23, 2), "no usage told: counted by length"
 
 
 def test_storm_of_429_and_5xx_ends_with_every_reply() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from tests.synthesize.planted import Case, seed_of
 
+from trivium.synthesize.seeds import Seed
 from trivium.verify import constraints
 
 # name, parameters, statement, body, other body, wrong body, asserts (six right ones), another wrong body
@@ -127,19 +128,23 @@ TEXT = (
 )
 
 
-def instructions() -> Iterator[Case]:
+def obeying(seed: Seed) -> tuple[str, list[constraints.Pick], str]:
+    """Return the request with the constraints that this seed draws, these, and a reply that obeys them."""
     from trivium.synthesize.flows.instructions import CONSTRAINTS
     from trivium.synthesize.session import Session
 
+    rng = Session("instructions", seed, None, None).random  # type: ignore[arg-type]
+    asked, encoded = constraints.attach(seed.text, rng, rng.randint(*CONSTRAINTS))
+    picks = constraints.decode(encoded)
+    good = constraints.satisfy(TEXT, picks, random.Random(1))
+    return asked, picks, good if constraints.passes(good, picks) else constraints.witness(picks) or ""
+
+
+def instructions() -> Iterator[Case]:
     for request in REQUESTS:
         for wording in ("{}", "Please help. {}", "{} Thank you.", "A friend asks: {}"):
             seed = seed_of(wording.format(request))
-            rng = Session("instructions", seed, None, None).random  # type: ignore[arg-type]
-            asked, encoded = constraints.attach(seed.text, rng, rng.randint(*CONSTRAINTS))
-            picks = constraints.decode(encoded)
-            good = constraints.satisfy(TEXT, picks, random.Random(1))
-            if not constraints.passes(good, picks):
-                good = constraints.witness(picks) or ""
+            asked, picks, good = obeying(seed)
             missed = constraints.near_miss(TEXT, good, picks, random.Random(2))
             poor = missed[0] if missed and not constraints.passes(missed[0], picks) else ""
             case = Case(

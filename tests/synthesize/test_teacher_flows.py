@@ -255,7 +255,7 @@ def many(make: SimpleNamespace) -> list[Seed]:
 def test_a_budget_is_never_passed_and_ends_at_the_same_seed(make: SimpleNamespace, ahead: int) -> None:
     limit = Allowance(generated=900, prompt=100_000, seed_generated=345, seed_prompt=2_000)
     _, harvest, _ = grown("rewrite", many(make), lambda request: GOOD, allowance=limit, ahead=ahead)
-    assert harvest.shortfall is not None and harvest.shortfall.why == "budget spent"
+    assert harvest.shortfall is not None and harvest.shortfall.why == "token budget spent"
     assert 900 - 345 < harvest.generated_tokens <= 900
     assert 0 < harvest.taken < 30
 

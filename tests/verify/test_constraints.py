@@ -150,7 +150,7 @@ def test_the_task_must_be_done_too() -> None:
 
 def test_same_seed_same_rows_and_splits_share_no_content() -> None:
     train, exam, contest = make(1, 300), make(1, 100, "exam"), make(9, 100, "contest")
-    assert make(1, 100) == train[:100]
+    assert make(1, 100) == train[:100] and make(1, 0) == []
     content = [{(q.answer, q.prompt.split(".")[0]) for q in split} for split in (train, exam, contest)]
     assert not content[0] & content[1]
     assert not content[0] & content[2]

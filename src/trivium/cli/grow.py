@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,72 +15,117 @@ from trivium.cli.verb_grow import GrowVerb
 from trivium.errors import ConfigError, DataError, ResourceError
 
 if TYPE_CHECKING:
+    from trivium.llm.budget import Allowance, Prices
+    from trivium.llm.cache import CallCache
     from trivium.llm.calls import Backend
     from trivium.llm.generate import Harvest
     from trivium.synthesize.book import Book
-
-SEED_TOKENS = (4_000, 24_000)
-"""Most tokens that one seed may have written and read under --generated-tokens; no flow takes as many."""
-PROMPT_RATIO = 12
-"""Tokens read for each written at most, where only the written ones are limited."""
+    from trivium.synthesize.seeds import Seed
 
 
 def grow(command: GrowVerb) -> int:
-    """Grow, write, and print yield, cost and reasons; 2 if fewer came than were asked for."""
+    """Estimate, grow, write, and print yield, cost and reasons; 2 if fewer came than were asked for."""
     from trivium.llm.cache import CallCache, cache_path
-    from trivium.llm.generate import Allowance
     from trivium.store.progress import make_progress
     from trivium.synthesize.book import Book
     from trivium.synthesize.catalogue import FLOWS
-    from trivium.synthesize.grow import Guards
-    from trivium.synthesize.grow import grow as run
     from trivium.synthesize.seedbox import load_seeds
-    from trivium.synthesize.session import Tools
 
     if command.flow not in FLOWS:
         raise ConfigError(f"grow: got flow {command.flow!r}; expected one of {', '.join(FLOWS)}; name one.")
+    prices, limit = prices_of(command), allowance_of(command)
     seeds = load_seeds(FLOWS[command.flow].seeds, Path(command.data) if command.data else None, command.seed)
     folder = Path(command.out or f"runs/grow-{command.flow}")
     folder.mkdir(parents=True, exist_ok=True)
-    limit = command.generated_tokens
-    allowance = None
-    if limit is not None:
-        allowance = Allowance(
-            generated=limit,
-            prompt=limit * PROMPT_RATIO,
-            seed_generated=SEED_TOKENS[0],
-            seed_prompt=SEED_TOKENS[1],
-        )
     book = Book(flow=command.flow)
     backend = open_teacher(command)
     try:
-        with (
-            CallCache(cache_path(folder)) as cache,
-            _sandbox() as runner,
-            make_progress(f"grow {command.flow}", command.count, "rows") as bar,
-        ):
+        with CallCache(cache_path(folder)) as cache, _sandbox() as runner:
+            run = _runner(command, seeds, backend, cache, limit, runner)
+            _say_estimate(command, run, len(seeds), prices)
+            if command.estimate:
+                return 0
+            with make_progress(f"grow {command.flow}", command.count, "rows") as bar:
 
-            def note(seed: Any, desk: Any, outcome: Any) -> None:
-                before = len(book.examples)
-                book.note(seed, desk, outcome)
-                bar.advance(min(len(book.examples), command.count) - min(before, command.count))
+                def note(seed: Any, desk: Any, outcome: Any) -> None:
+                    before = len(book.examples)
+                    book.note(seed, desk, outcome)
+                    bar.advance(min(len(book.examples), command.count) - min(before, command.count))
 
-            harvest = run(
-                command.flow,
-                seeds,
-                backend,
-                cache,
-                target=command.count,
-                tools=Tools(runner=runner, judge_model=command.judge_model),
-                guards=Guards(evaluation=_evaluation(command.against)),
-                max_candidates=command.max_candidates,
-                ahead=max(1, min(backend.concurrency, 64)),
-                allowance=allowance,
-                on_seed=note,
-            )
+                harvest = run(command.count, command.max_candidates, note)
     finally:
         backend.close()
     return _finish(command, harvest, book, folder)
+
+
+def prices_of(command: GrowVerb) -> Prices | None:
+    """Return what tokens cost, as the command line says."""
+    from trivium.llm.budget import Prices
+
+    return None if command.price is None else Prices(prompt=command.price[0], generated=command.price[1])
+
+
+def allowance_of(command: GrowVerb) -> Allowance | None:
+    """Return the hard limit on tokens and money, None without one.
+
+    Raises:
+        ConfigError: The limit is below 0, or money is limited and no price is given.
+    """
+    from trivium.synthesize.grow import budget
+
+    if command.money is not None and command.price is None:
+        raise ConfigError(
+            f"grow --money: got {command.money:g} and no price; expected what a million tokens read and "
+            "written cost at the endpoint; give --price READ WRITTEN."
+        )
+    return budget(command.generated_tokens, command.money, prices_of(command))
+
+
+def _runner(
+    command: GrowVerb,
+    seeds: Sequence[Seed],
+    backend: Backend,
+    cache: CallCache,
+    limit: Allowance | None,
+    sandbox: Any,
+) -> Callable[[int, int | None, Any], Harvest]:
+    """Return what grows so many rows from at most so many seeds; the probe and the run share it."""
+    from trivium.synthesize.grow import Guards, grow
+    from trivium.synthesize.session import Tools
+
+    tools, guards = Tools(runner=sandbox, judge_model=command.judge_model), _evaluation(command.against)
+
+    def run(target: int, most: int | None, note: Any) -> Harvest:
+        return grow(
+            command.flow,
+            seeds,
+            backend,
+            cache,
+            target=target,
+            tools=tools,
+            guards=Guards(evaluation=guards),
+            max_candidates=most,
+            ahead=max(1, min(backend.concurrency, 64)),
+            allowance=limit,
+            on_seed=note,
+        )
+
+    return run
+
+
+def _say_estimate(
+    command: GrowVerb,
+    run: Callable[[int, int | None, Any], Harvest],
+    available: int,
+    prices: Prices | None,
+) -> None:
+    """Try the first seeds and say what all will take."""
+    from trivium.synthesize.estimate import MANY, told
+
+    available = min(available, command.max_candidates or available)
+    tried = min(command.probes, command.count, available)
+    if tried >= 1:
+        print(told(run(MANY, tried, None), command.count, available, prices), flush=True)
 
 
 def _finish(command: GrowVerb, harvest: Harvest, book: Book, folder: Path) -> int:
@@ -98,18 +143,24 @@ def _finish(command: GrowVerb, harvest: Harvest, book: Book, folder: Path) -> in
     if command.flow == "curriculum":
         write_parquet(folder / "stages.parquet", stages_table(harvest.accepted, command.seed))
     texts = [text_of(row) for row in harvest.accepted]
-    short = harvest.shortfall
+    short, prices = harvest.shortfall, prices_of(command)
+    cost = prices.cost(harvest.generated_tokens, harvest.prompt_tokens) if prices else None
     metrics = {
         **{"flow": command.flow, "wanted": command.count, "accepted": len(harvest.accepted)},
         **{"seeds": harvest.taken, "accepted_seeds": book.accepted, "surplus_seeds": harvest.surplus},
         **{"calls": dict(harvest.calls), "lost": harvest.reasons()},
         **{"generated_tokens": harvest.generated_tokens, "prompt_tokens": harvest.prompt_tokens},
-        **{"diversity": measure(texts), "shortfall": dataclasses.asdict(short) if short else None},
+        **{
+            "cost": cost,
+            "diversity": measure(texts),
+            "shortfall": dataclasses.asdict(short) if short else None,
+        },
     }
     write_json(folder / "metrics.json", metrics)
     print(f"{len(harvest.accepted):,} of {command.count:,} rows from {harvest.taken:,} seeds, in {folder}")
     tokens = f"{harvest.generated_tokens:,} tokens written and {harvest.prompt_tokens:,} read"
-    print(f"{tokens} in {harvest.calls.total():,} calls")
+    paid = "" if cost is None else f", which cost {cost:.4g} in the prices' currency"
+    print(f"{tokens} in {harvest.calls.total():,} calls{paid}")
     for reason, count in harvest.reasons().items():
         print(f"  {count:6,} {reason}")
     for alarm in alarms(texts):

@@ -37,6 +37,7 @@ def plan(command: PlanVerb) -> int:
     if not 0 < command.mfu <= 1:
         raise ConfigError(f"--mfu: got {command.mfu}; expected a share of the peak in (0, 1].")
     if "pretrain" not in recipe.stages:
+        show_teacher(recipe)
         return show_brought(recipe)
     gpus = recipe.pretrain.loop.ranks if command.gpus is None else command.gpus
     if gpus < 1:
@@ -44,6 +45,7 @@ def plan(command: PlanVerb) -> int:
     priced = with_prices(command.prices)
     model, phases = recipe.pretrain.model, phases_of(recipe)
     show_model(recipe.name, model)
+    show_teacher(recipe)
     show_mixture(recipe)
     show_phases(model, phases, command.mfu)
     show_pairs(recipe)
@@ -139,6 +141,19 @@ def show_model(name: str, model: ModelConfig) -> None:
         f"{model.layers} layers of {model.hidden:,}, {model.heads} heads over {model.kv_heads} key-value "
         f"heads, feed-forward {model.ffn:,}, vocabulary {model.vocab:,}{'' if model.tied else ', untied'}"
     )
+
+
+def show_teacher(recipe: Recipe) -> None:
+    """Print what the teacher may cost at most, and the flows that are ordered."""
+    from trivium.synthesize.teacher import most
+
+    config = recipe.synthesize
+    if "synthesize" not in recipe.stages or config.teacher.where == "none":
+        return
+    say(f"\n{most(config.teacher).capitalize()}")
+    for name, flow in config.flows.ordered().items():
+        tokens = f"at most {flow.generated_tokens:,} tokens written"
+        say(f"{name}: {flow.count:,} rows from {flow.data or 'what the run has'}, {tokens}")
 
 
 def show_mixture(recipe: Recipe) -> None:

@@ -16,8 +16,8 @@ class GrowVerb:
     execution from functions; plurality, infill, trajectory and curriculum from questions with worked
     solutions; instructions and checkers from any requests; knowledge from trivia with answers. Writes
     examples.parquet, calls.parquet (every call with its verdict), dropped.parquet (step, reason, raw reply)
-    and metrics.json; curriculum also stages.parquet with its shuffled control. The same command goes on
-    after a kill and pays for no call twice.
+    and metrics.json; curriculum also stages.parquet with its shuffled control. First it says what the rows
+    will take, from a few seeds. The same command goes on after a kill and pays for no call twice.
     """
 
     flow: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FLOW")]
@@ -30,6 +30,16 @@ class GrowVerb:
     """Most seeds to use; all of them when not given."""
     generated_tokens: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
     """Most tokens that the teacher may write: a hard stop."""
+    price: Annotated[
+        tuple[float, float] | None, tyro.conf.arg(metavar="READ WRITTEN", help_behavior_hint="")
+    ] = None
+    """What the endpoint asks for a million tokens read and written, in any currency."""
+    money: Annotated[float | None, tyro.conf.arg(metavar="AMOUNT", help_behavior_hint="")] = None
+    """Most that the tokens may cost at --price, replies of the cache counted too: a hard stop."""
+    probes: Annotated[int, tyro.conf.arg(metavar="N")] = 3
+    """Seeds that the estimate before the run rests on; their calls are kept and count for the run."""
+    estimate: bool = False
+    """Print the estimate and stop."""
     endpoint: Annotated[tuple[str, ...], tyro.conf.arg(metavar="URL", help_behavior_hint="")] = ()
     """OpenAI-compatible servers of one model, one or many; the local teacher when not given."""
     endpoint_model: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""

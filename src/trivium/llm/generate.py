@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
 from trivium.llm.admission import AdmissionConfig
-from trivium.llm.budget import estimate_prompt
+from trivium.llm.budget import Allowance, estimate_prompt
 from trivium.llm.cache import CallCache
 from trivium.llm.calls import Backend, Reply, Request
 from trivium.llm.client import Caller, RetryConfig
@@ -58,7 +58,7 @@ class Shortfall:
     accepted: int
     seeds_tried: int
     why: str
-    """`no more seeds`, `max_candidates reached` or `budget spent`."""
+    """`no more seeds`, `max_candidates reached`, `token budget spent` or `money spent`."""
 
 
 @dataclass(kw_only=True)
@@ -92,29 +92,6 @@ class Turn(NamedTuple):
     stage: str
     request: Request
     reply: Reply
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Allowance:
-    """A hard limit on tokens, cached replies counted like paid ones.
-
-    A seed is begun only if every seed under way and this one could spend their whole allowance within the
-    limit; it is settled in seed order. So the run ends at the same seed on every machine, and never above.
-    """
-
-    generated: int
-    """Most tokens that the model may write."""
-    prompt: int
-    """Most tokens that it may read."""
-    seed_generated: int
-    """Most that one seed may have it write; a flow that wants more loses the seed."""
-    seed_prompt: int
-    """Most that one seed may have it read."""
-
-    def covers(self, spent: tuple[int, int], seeds: int) -> bool:
-        """Say whether so many seeds fit beside what is spent (generated, prompt)."""
-        generated = spent[0] + seeds * self.seed_generated <= self.generated
-        return generated and spent[1] + seeds * self.seed_prompt <= self.prompt
 
 
 class Lost(Exception):
@@ -247,7 +224,7 @@ def generate(
         target: Samples wanted; never one more comes back.
         max_candidates: Most seeds to use.
         ahead: Seeds under way at once.
-        allowance: A limit on tokens.
+        allowance: A limit on tokens, money or both.
         on_seed: Called in seed order with every seed taken, its desk and its outcome.
         retry: See `ask`.
         admission: See `ask`.
@@ -300,8 +277,8 @@ class _Run:
         while len(self.running) < ahead:
             if most is not None and self.started >= most:
                 return "max_candidates reached"
-            if self.allowance is not None and not self.allowance.covers(spent, len(self.running) + 1):
-                return "budget spent"
+            if self.allowance is not None and (over := self.allowance.short_of(spent, len(self.running) + 1)):
+                return f"{over} spent"
             if (seed := next(seeds, _END)) is _END:
                 return "no more seeds"
             desk = Desk(self.caller, self.harvest.calls, self.allowance)

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from trivium.llm.budget import Allowance, Prices
 from trivium.llm.cache import CallCache
 from trivium.llm.calls import Backend
-from trivium.llm.generate import Allowance, Desk, Harvest, Lost, generate
+from trivium.llm.generate import Desk, Harvest, Lost, generate
 from trivium.records import Example
 from trivium.synthesize import words
 from trivium.synthesize.catalogue import FLOWS
@@ -25,6 +26,11 @@ MOST_DEPTH = 2
 (accumulation and outside verifiers hold it off: arXiv:2404.01413, arXiv:2510.16657)."""
 CONTAMINATED_NGRAM = 13
 """Words in a row with an evaluation item that throw a row away. Source: Phi-4 report, appendix B."""
+
+LARGEST_SEED = (4_000, 24_000)
+"""Most tokens that one seed may have written and read under a budget; no flow takes as many."""
+PROMPT_RATIO = 12
+"""Tokens read for each written at most, where only the written ones are limited."""
 
 
 @dataclass(kw_only=True)
@@ -52,6 +58,26 @@ class Guards:
         if self.given_away is not None and (fact := self.given_away(" ".join(text.split()))):
             return f"withheld fact: {fact}"
         return ""
+
+
+def budget(
+    generated: int | None, money: float | None = None, prices: Prices | None = None
+) -> Allowance | None:
+    """Return the hard limit of a run of any flow, None where nothing is limited.
+
+    Raises:
+        ConfigError: A limit is below 0, or money is limited without prices.
+    """
+    if generated is None and money is None:
+        return None
+    return Allowance(
+        generated=generated,
+        prompt=None if generated is None else generated * PROMPT_RATIO,
+        seed_generated=LARGEST_SEED[0],
+        seed_prompt=LARGEST_SEED[1],
+        money=money,
+        prices=prices,
+    )
 
 
 def grow(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
 
 from trivium.errors import ConfigError
+
+if TYPE_CHECKING:
+    from trivium.llm.budget import Prices
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +73,10 @@ class TeacherConfig:
     """Most tokens that the teacher may write in all flows together."""
     prompt_tokens: int = 7_000
     """Most tokens that it may read in all flows together."""
+    price: tuple[float, float] | None = None
+    """What the endpoint asks for a million tokens read and written, in any currency."""
+    money: float | None = None
+    """Most that all flows together may cost at that price: a hard stop."""
     shares: tuple[float, float, float] = (0.2, 0.45, 0.35)
     """Parts of the budget for reversal, rewriting and questions; what one leaves the next may use."""
     temperature: float = 0.2
@@ -90,6 +98,84 @@ class TeacherConfig:
     passage_chars: tuple[int, int] = (120, 450)
     """Length of the passages that a small teacher can hold on to."""
 
+    def __post_init__(self) -> None:
+        """Check that money can be counted."""
+        if self.money is not None and self.price is None:
+            raise ConfigError(
+                f"synthesize.teacher.money: got {self.money:g} and no price; expected what a million tokens "
+                "read and written cost at the endpoint; give synthesize.teacher.price."
+            )
+
+    @property
+    def prices(self) -> Prices | None:
+        """Return the price as what counts costs."""
+        from trivium.llm.budget import Prices
+
+        return None if self.price is None else Prices(prompt=self.price[0], generated=self.price[1])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FlowConfig:
+    """One flow of `trivium grow` as a part of the stage."""
+
+    count: int = 0
+    """Rows wanted, never one more; 0 leaves the flow out."""
+    data: str = ""
+    """Seeds: a file or folder as for `trivium grow --data`; empty takes what the run itself has."""
+    max_candidates: int | None = None
+    """Most seeds to use."""
+    generated_tokens: int = 50_000
+    """Most tokens that the teacher may write for this flow: a hard stop, since a recipe must end."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if min(self.count, self.generated_tokens, self.max_candidates or 0) < 0:
+            raise ConfigError(
+                f"synthesize.flows: got count {self.count}, generated_tokens {self.generated_tokens} and "
+                f"max_candidates {self.max_candidates}; expected none below 0; mend the recipe."
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FlowsConfig:
+    """The flows that need a teacher, each ordered by its count."""
+
+    tagging: FlowConfig = FlowConfig()
+    """Tag a passage."""
+    conversation: FlowConfig = FlowConfig()
+    """Let personas talk about a passage."""
+    taxonomy: FlowConfig = FlowConfig()
+    """Transform a passage, pose a task of a taxonomy, make it harder."""
+    revision: FlowConfig = FlowConfig()
+    """Write, criticise by a rubric, revise."""
+    reversal: FlowConfig = FlowConfig()
+    """Say what code does; kept if others write it again from that."""
+    rewrite: FlowConfig = FlowConfig()
+    """Say a passage in another style."""
+    questions: FlowConfig = FlowConfig()
+    """Ask for a conclusion that a passage draws."""
+    plurality: FlowConfig = FlowConfig()
+    """Answer often; keep what is neither trivial nor noise."""
+    execution: FlowConfig = FlowConfig()
+    """Write solutions and tests apart, cross-check, plant mutants."""
+    infill: FlowConfig = FlowConfig()
+    """Take a step out of a solution and reason it back."""
+    instructions: FlowConfig = FlowConfig()
+    """Add checkable constraints to a request, and obey."""
+    checkers: FlowConfig = FlowConfig()
+    """Invent a constraint with its checker, prove both."""
+    knowledge: FlowConfig = FlowConfig()
+    """Answer what the model knows, refuse what it does not."""
+    trajectory: FlowConfig = FlowConfig()
+    """Turn calculator calls into reasoning that stands alone."""
+    curriculum: FlowConfig = FlowConfig()
+    """Score difficulty, depth and quality for an order."""
+
+    def ordered(self) -> dict[str, FlowConfig]:
+        """Return the flows that are wanted, by name."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: config for name, config in named.items() if config.count}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SynthesizeConfig:
@@ -98,7 +184,9 @@ class SynthesizeConfig:
     problems: ProblemsConfig = field(default_factory=ProblemsConfig)
     """Verified problems."""
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
-    """The three flows that need a language model."""
+    """The language model, and what the three flows of the stage's own may take."""
+    flows: FlowsConfig = FlowsConfig()
+    """Flows of `trivium grow`, behind the stage's own."""
     docstring_reversals: int = 3_000
     """Documented functions turned into instruction and source, at most."""
     chat_reversals: int = 300

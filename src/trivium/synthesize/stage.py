@@ -7,23 +7,34 @@ nowhere), fact_questions.parquet, calls.parquet (every teacher call with its ver
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trivium.synthesize.options import ProblemsConfig, SynthesizeConfig, TeacherConfig
+from trivium.synthesize.options import (
+    FlowConfig,
+    FlowsConfig,
+    ProblemsConfig,
+    SynthesizeConfig,
+    TeacherConfig,
+)
 
 if TYPE_CHECKING:
     from trivium.store.run import StageDir
 
-__all__ = ["ProblemsConfig", "SynthesizeConfig", "TeacherConfig", "run"]
+__all__ = ["FlowConfig", "FlowsConfig", "ProblemsConfig", "SynthesizeConfig", "TeacherConfig", "run"]
 
 
 def outside(config: SynthesizeConfig) -> dict[str, str]:
-    """Name the local teacher by the hash of its weights: a run without it is not a run with it."""
+    """Name the local teacher by the hash of its weights, and the seeds of ordered flows by theirs."""
     from trivium.llm.teacher import find_weights
     from trivium.store.fingerprint import content_hash
 
     weights = find_weights() if config.teacher.where == "local" else None
-    return {"teacher": content_hash(weights) if weights is not None else "none"}
+    found = {"teacher": content_hash(weights) if weights is not None else "none"}
+    for name, flow in config.flows.ordered().items():
+        if flow.data:
+            found[f"flows.{name}.data"] = content_hash(Path(flow.data))
+    return found
 
 
 def run(config: SynthesizeConfig, stage: StageDir) -> dict[str, Any]:

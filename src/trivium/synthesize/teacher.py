@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trivium.errors import ConfigError
 from trivium.llm import Backend, CallCache
-from trivium.llm.generate import Allowance, Desk, Lost
+from trivium.llm.budget import Allowance, Prices
+from trivium.llm.generate import Desk, Lost
 from trivium.llm.teacher import HOW_TO_GET, find_weights
 from trivium.records import Document, Passage
 from trivium.store.progress import Progress, SilentProgress
@@ -57,7 +58,7 @@ def teach(
         rounds=config.revision_rounds,
     )
     books: list[Book] = []
-    left = [config.generated_tokens, config.prompt_tokens]
+    left, money = [config.generated_tokens, config.prompt_tokens], config.money
     for number, (flow, rows) in enumerate(seeds.items()):
         part = config.shares[number] / sum(config.shares[number:])
         book = Book(flow=flow)
@@ -73,10 +74,12 @@ def teach(
                 tools=tools,
                 guards=Guards(given_away=guard.given_away),
                 ahead=AHEAD,
-                allowance=allowance(flow, left, part),
+                allowance=allowance(flow, left, part, money, config.prices),
                 on_seed=noting(book, bar),
             )
         left = [left[0] - harvest.generated_tokens, left[1] - harvest.prompt_tokens]
+        if money is not None and config.prices is not None:
+            money -= config.prices.cost(harvest.generated_tokens, harvest.prompt_tokens)
     return books
 
 
@@ -107,12 +110,40 @@ def noting(book: Book, bar: Progress) -> Callable[[Seed, Desk, list[Any] | Lost]
     return note
 
 
-def allowance(flow: str, left: Sequence[int], part: float) -> Allowance:
-    """Return a flow's part of the tokens left (to write, to read)."""
+def allowance(
+    flow: str,
+    left: Sequence[int],
+    part: float,
+    money: float | None = None,
+    prices: Prices | None = None,
+) -> Allowance:
+    """Return a flow's part of the tokens (to write, to read) and of the money that are left."""
     written, read = SEED_TOKENS[flow]
     return Allowance(
-        generated=int(left[0] * part), prompt=int(left[1] * part), seed_generated=written, seed_prompt=read
+        generated=int(left[0] * part),
+        prompt=int(left[1] * part),
+        seed_generated=written,
+        seed_prompt=read,
+        money=None if money is None else money * part,
+        prices=prices,
     )
+
+
+def most(config: TeacherConfig) -> str:
+    """Say what the stage's own three flows may take at most; it rests on the limits, not on calls."""
+    written, read, prices = config.generated_tokens, config.prompt_tokens, config.prices
+    cost = prices.cost(written, read) if prices else 0.0
+    cost = cost if config.money is None else min(cost, config.money)
+    money = f", at most {cost:.4g} in the prices' currency" if prices else ""
+    return f"teacher: at most {written:,} tokens written and {read:,} read{money}"
+
+
+def money_left(config: TeacherConfig, report: Mapping[str, Any]) -> float | None:
+    """Return what the stage's own flows left of the money; None where it is not limited."""
+    if config.money is None or config.prices is None:
+        return None
+    spent = config.prices.cost(report["generated_tokens"], report["prompt_tokens"])
+    return max(0.0, config.money - spent)
 
 
 def code_seeds(documents: Sequence[Document], guard: Withheld) -> list[Seed]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,10 +15,11 @@ from trivium.llm.cache import CallCache, cache_path
 from trivium.records import Document, Drop, Example, Passage, Question
 from trivium.synthesize import teacher as teaching
 from trivium.synthesize.book import Call
-from trivium.synthesize.curriculum import order_table
+from trivium.synthesize.curriculum import order_table, stages_table
 from trivium.synthesize.flows import constraints, docstrings, facts, problems, rule_rewrite
 from trivium.synthesize.guard import Withheld
-from trivium.synthesize.options import SynthesizeConfig, TeacherConfig
+from trivium.synthesize.options import SynthesizeConfig
+from trivium.synthesize.ordered import Larder, grow_ordered, rows_of, told_of
 from trivium.synthesize.rows import Grown, without_repeats
 from trivium.synthesize.seeds import best_first
 
@@ -38,18 +41,28 @@ def synthesize(config: SynthesizeConfig, stage: StageDir) -> dict[str, Any]:
         grown.add(problems.drill_documents(config.problems, stage.seed))
     with _timed(seconds, "rules"):
         grown.add(_by_rule(config, stage.seed, documents, known, guard))
+    asked = facts.fact_questions(known, unknown_train, config.bogus, stage.seed)
+    larder = Larder(
+        documents=documents,
+        passages=passages,
+        questions=grown.questions,
+        trivia=[row for row in asked if json.loads(row.meta)["status"] == "known"],
+        guard=guard,
+    )
     with _timed(seconds, "teacher"):
-        taught, calls, report = _with_teacher(config.teacher, stage, documents, passages, guard)
+        taught, calls, report = _with_teacher(config, stage, larder)
     grown.add(taught)
     examples, repeated = without_repeats(grown.examples)
     drops = grown.drops + repeated
-    asked = facts.fact_questions(known, unknown_train, config.bogus, stage.seed)
     stage.drop(drops)
     stage.write("examples", Example, examples)
     stage.write("questions", Question, grown.questions)
     stage.write("fact_questions", Question, asked)
     stage.write("calls", Call, calls)
     stage.write_table("curriculum", order_table(examples))
+    if config.flows.curriculum.count:
+        scored = [row for row in examples if row.flow == "curriculum"]
+        stage.write_table("stages", stages_table(scored, stage.seed))
     stage.write_json("facts", facts.listing(known, unknown_train, unknown_test))
     return {
         "examples": len(examples),
@@ -97,29 +110,53 @@ def _by_rule(
 
 
 def _with_teacher(
-    config: TeacherConfig,
-    stage: StageDir,
-    documents: Sequence[Document],
-    passages: Sequence[Passage],
-    guard: Withheld,
+    config: SynthesizeConfig, stage: StageDir, larder: Larder
 ) -> tuple[Grown, list[Call], dict[str, Any]]:
-    """Run the three teacher flows, or say why they are skipped."""
-    backend, reason = teaching.open_backend(config, stage.workers)
+    """Run the stage's own teacher flows and those that are ordered, or say why they are skipped."""
+    backend, reason = teaching.open_backend(config.teacher, stage.workers)
     if backend is None:
         return Grown(), [], {"skipped": reason}
-    code = [row for row in documents if row.kind == "code"]
+    code = [row for row in larder.documents if row.kind == "code"]
+    if config.teacher.price is not None:
+        print(f"    {teaching.most(config.teacher)}", file=sys.stderr, flush=True)
     try:
         with CallCache(cache_path(stage.path.parent)) as cache, _sandbox() as (runner, no_sandbox):
-            books = teaching.teach(backend, cache, config, code, passages, guard, runner, stage.progress)
+            books = teaching.teach(
+                backend, cache, config.teacher, code, larder.passages, larder.guard, runner, stage.progress
+            )
+            report = teaching.report(books)
+            done = grow_ordered(
+                config.flows,
+                config.teacher,
+                larder,
+                backend,
+                cache,
+                seed=stage.seed,
+                money=teaching.money_left(config.teacher, report),
+                runner=runner,
+                progress=stage.progress,
+            )
     finally:
         backend.close()
+    every = [*books, *(one.book for one in done)]
     grown = Grown(
-        examples=[row for book in books for row in book.examples],
-        drops=[row for book in books for row in book.drops],
-        tried=sum(book.seeds for book in books),
+        examples=[row for book in books for row in book.examples] + rows_of(done),
+        drops=[row for book in every for row in book.drops],
+        tried=sum(book.seeds for book in every),
     )
-    report = {"identity": backend.identity, **({"no_sandbox": no_sandbox} if no_sandbox else {})}
-    return grown, [call for book in books for call in book.calls], {**report, **teaching.report(books)}
+    more = {
+        **({"no_sandbox": no_sandbox} if no_sandbox else {}),
+        **({"ordered": told_of(done)} if done else {}),
+    }
+    return (
+        grown,
+        [call for book in every for call in book.calls],
+        {
+            "identity": backend.identity,
+            **more,
+            **report,
+        },
+    )
 
 
 @contextmanager

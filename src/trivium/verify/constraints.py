@@ -13,6 +13,7 @@ kinds are never trained on.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import random
 import re
@@ -297,14 +298,13 @@ def make(seed: int, count: int, split: str = "train", *, held_out: bool = False)
         raise DataError(
             "constraints: got held_out=True for train, expected exam or contest; change the split."
         )
-    questions: dict[str, Question] = {}
-    for question in _stream(random.Random(f"constraints/{seed}/{split}/{held_out}"), split, held_out):
-        questions.setdefault(question.prompt, question)
-        if len(questions) == count:
-            return list(questions.values())
-    raise DataError(
-        f"constraints: got {len(questions)} of {count} different prompts for {split}; ask for fewer."
-    )
+    stream = _stream(random.Random(f"constraints/{seed}/{split}/{held_out}"), split, held_out)
+    questions = list(itertools.islice(stream, count))
+    if len(questions) < count:
+        raise DataError(
+            f"constraints: got {len(questions)} of {count} different prompts for {split}; ask for fewer."
+        )
+    return questions
 
 
 def _stream(rng: random.Random, split: str, held_out: bool) -> Iterator[Question]:

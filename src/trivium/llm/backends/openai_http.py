@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trivium.errors import ConfigError
+from trivium.llm.budget import CHARS_A_TOKEN, estimate_prompt
 from trivium.llm.calls import Overloaded, Reply, Request, Unavailable
 
 LONGEST_PAUSE_SECONDS = 120.0
@@ -74,7 +75,7 @@ class OpenAIHTTP:
             session = self._open()
             async with session.post(self.base_url + path, data=body) as response:
                 text = (await response.read()).decode("utf-8", "replace")
-                return _read(response.status, response.headers, text)
+                return _read(request, response.status, response.headers, text)
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise Unavailable(f"{type(error).__name__} {error}".strip()) from error
 
@@ -124,7 +125,7 @@ class OpenAIHTTP:
         return body
 
 
-def _read(status: int, headers: Mapping[str, str], text: str) -> Reply:
+def _read(request: Request, status: int, headers: Mapping[str, str], text: str) -> Reply:
     if status == 429:
         raise Overloaded(f"429 {text[:200]}", retry_after(headers))
     if status >= 500 or status == 408:
@@ -137,7 +138,11 @@ def _read(status: int, headers: Mapping[str, str], text: str) -> Reply:
         content = choice["message"]["content"] if "message" in choice else choice["text"]
     except (ValueError, LookupError, TypeError) as error:
         raise Unavailable(f"reply is not whole: {text[:200]!r}") from error
-    usage = answer.get("usage") or {}
+    # A server that counts nothing must not make a budget that never ends.
+    usage = answer.get("usage") or {
+        "prompt_tokens": estimate_prompt(request),
+        "completion_tokens": -(-len(content or "") // CHARS_A_TOKEN),
+    }
     return Reply(
         text=content or "",
         finish="length" if choice.get("finish_reason") == "length" else "stop",

@@ -127,6 +127,6 @@ def _show(found: Finished) -> int:
 def _list() -> int:
     from trivium.evaluate.standard.tasks import TASKS
 
-    rows = [[task.name, next(iter(task.files.values())), task.follows] for task in TASKS.values()]
+    rows = [[task.name, next(iter(task.files.values()), "made"), task.follows] for task in TASKS.values()]
     show_table(("task", "file", "follows"), rows)
     return 0

@@ -96,7 +96,7 @@ class StandardTask:
     """Raised whenever the words that are said to the model change."""
     kind: str
     files: Mapping[str, str]
-    """Role -> file below the data folder, as a glob pattern."""
+    """Role -> file below the data folder, as a glob pattern; none where the items are made by a rule."""
     hub: Mapping[str, tuple[str, str, str]]
     """Role -> data set, configuration and split on the Hugging Face hub; empty where it is not read there."""
     read: Callable[[Rows], list[Item]]

@@ -103,7 +103,7 @@ def test_cruxeval_reads_a_literal_and_runs_nothing():
     row = {"code": "def f(x):\n    return [x]", "input": "'a'", "output": "['a']"}
     (item,) = cruxeval.read({"test": [row]})
     assert item.prompt.endswith("[PYTHON]\ndef f(x):\n    return [x]\nassert f('a') == ??\n[/PYTHON]")
-    assert "[/PYTHON]\n[ANSWER]\nassert f(17) == 17\n[/ANSWER]\n\n[PYTHON]" in item.prompt
+    assert "[/PYTHON] \n[ANSWER]\nassert f(17) == 17\n[/ANSWER]\n\n[PYTHON]" in item.prompt
     assert value(cruxeval.judge(item, said('\n[ANSWER]\nassert f(\'a\') == ["a"]\n'))) == 1
     assert value(cruxeval.judge(item, said("[ANSWER]\nassert f('a') == ['a', 1]  # no\n"))) == 0
     assert cruxeval.judge(item, said("[ANSWER]\nassert f('a') == f('a')\n")).verdict == Verdict.UNPARSED

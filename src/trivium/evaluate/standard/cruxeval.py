@@ -34,7 +34,7 @@ SHOTS = (
 def read(rows: Rows) -> list[Item]:
     """Rows with `code`, `input` and `output`, a Python literal."""
     shots = "".join(
-        f"{_asked(code, given)}\n[ANSWER]\nassert f({given}) == {output}\n[/ANSWER]\n\n"
+        f"{_asked(code, given)} \n[ANSWER]\nassert f({given}) == {output}\n[/ANSWER]\n\n"
         for code, given, output in SHOTS
     )
     return [

@@ -69,7 +69,13 @@ def answer(number="", spans=(), day="", month="", year=""):
 
 def drop_row(first, *more):
     columns = {name: [one[name] for one in more] for name in ("number", "date", "spans")}
-    return {"passage": "P.", "question": "Q?", "answer": first, "validated_answers": columns, "section_id": "s"}
+    return {
+        "passage": "P.",
+        "question": "Q?",
+        "answer": first,
+        "validated_answers": columns,
+        "section_id": "s",
+    }
 
 
 @pytest.mark.parametrize(
@@ -104,7 +110,7 @@ def test_cruxeval_reads_a_literal_and_runs_nothing():
     (item,) = cruxeval.read({"test": [row]})
     assert item.prompt.endswith("[PYTHON]\ndef f(x):\n    return [x]\nassert f('a') == ??\n[/PYTHON]")
     assert "[/PYTHON] \n[ANSWER]\nassert f(17) == 17\n[/ANSWER]\n\n[PYTHON]" in item.prompt
-    assert value(cruxeval.judge(item, said('\n[ANSWER]\nassert f(\'a\') == ["a"]\n'))) == 1
+    assert value(cruxeval.judge(item, said("\n[ANSWER]\nassert f('a') == [\"a\"]\n"))) == 1
     assert value(cruxeval.judge(item, said("[ANSWER]\nassert f('a') == ['a', 1]  # no\n"))) == 0
     assert cruxeval.judge(item, said("[ANSWER]\nassert f('a') == f('a')\n")).verdict == Verdict.UNPARSED
     none = cruxeval.read({"test": [row | {"output": "None"}]})[0]

@@ -25,7 +25,7 @@ from trivium.records import Verdict
 WRONG = ("Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3")
 MARKED = re.compile(r"\(([A-Z])\)")
 SPLIT = ("Idavidrein/gpqa", "gpqa_diamond", "train")
-"""The split that the Phi-4 report uses (table 1). The hub asks for an account that has agreed to its terms."""
+"""The split that the Phi-4 report uses (table 1). The hub wants an account that agreed to its terms."""
 
 
 def read(rows: Rows) -> list[Item]:

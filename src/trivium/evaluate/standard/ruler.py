@@ -35,7 +35,9 @@ HOPS = 4
 """Assignments of a chain after its first, as in the harness."""
 
 NOISE = "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again."
-ADJECTIVES = "amber brisk calm daring early fuzzy gentle hollow icy jolly keen lively mellow noble odd".split()
+ADJECTIVES = (
+    "amber brisk calm daring early fuzzy gentle hollow icy jolly keen lively mellow noble odd".split()
+)
 NOUNS = "anchor basket candle desert engine forest garden harbor island jacket kettle lantern meadow".split()
 
 Made = tuple[str, list[str]]
@@ -65,14 +67,15 @@ def chain(rng: random.Random, tokens: int) -> Made:
     told = [f"VAR {names[0]} = {value}"]
     told += [f"VAR {after} = VAR {before}" for before, after in zip(names, names[1:], strict=False)]
     lines = [NOISE] * max(HOPS + 1, tokens * TOKEN_CHARACTERS // (len(NOISE) + 1))
-    for place, line in zip(sorted(rng.sample(range(len(lines)), HOPS + 1), reverse=True), told[::-1], strict=True):
+    places = sorted(rng.sample(range(len(lines)), HOPS + 1), reverse=True)
+    for place, line in zip(places, told[::-1], strict=True):
         lines.insert(place, line)
     text = "\n".join(lines)
     prompt = (
         "Memorize and track the chain(s) of variable assignment hidden in the following text.\n\n"
-        f"{text}\nQuestion: Find all variables that are assigned the value {value} in the text above. Answer: "
-        f"According to the chain(s) of variable assignment in the text above, {HOPS + 1} variables are "
-        f"assigned the value {value}, they are:"
+        f"{text}\nQuestion: Find all variables that are assigned the value {value} in the text above. "
+        "Answer: According to the chain(s) of variable assignment in the text above, "
+        f"{HOPS + 1} variables are assigned the value {value}, they are:"
     )
     return prompt, names
 

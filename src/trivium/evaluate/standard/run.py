@@ -27,7 +27,7 @@ from trivium.store import files
 from trivium.store.ledger import run_shards
 from trivium.store.run import StageDir
 
-SHARD_ITEMS = 64
+SHARD_ITEMS = 128
 """Items of one shard, fixed, so that nothing depends on the number of workers."""
 
 

@@ -22,11 +22,7 @@ from trivium.evaluate.standard.task import StandardTask
 FAMILIES = (
     words, choices, mmlu_pro, gpqa, drop, programs, cruxeval, instructions, facts, reasoning, ruler, refusals,
 )  # fmt: skip
-TASKS: dict[str, StandardTask] = {
-    task.name: task
-    for family in FAMILIES
-    for task in family.TASKS
-}
+TASKS: dict[str, StandardTask] = {task.name: task for family in FAMILIES for task in family.TASKS}
 
 
 def find(name: str) -> StandardTask:

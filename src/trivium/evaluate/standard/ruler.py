@@ -101,7 +101,7 @@ def make(name: str, maker: Callable[[random.Random, int], Made]) -> Callable[[Ro
     """Return the function that makes a task's items, shortest first; it reads no rows."""
 
     def read(rows: Rows) -> list[Item]:
-        items = []
+        items: list[Item] = []
         for number in range(ITEMS):  # lengths take turns, so that --limit keeps them all
             for tokens in LENGTHS:
                 prompt, wanted = maker(random.Random(f"{name} {tokens} {number} {SEED}"), tokens)

@@ -59,8 +59,8 @@ def _made(task: StandardTask, file: str) -> Loaded:
     """Nothing is read for a task that makes its own items."""
     if file:
         raise DataError(
-            f"task {task.name}: got the file {file}; expected none, its items are made by a rule: name the task "
-            "alone."
+            f"task {task.name}: got the file {file}; expected none, its items are made by a rule: name "
+            "the task alone."
         )
     return Loaded(rows={}, origin={}, digest={})
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from trivium import records
 from trivium.errors import ConfigError, DataError
@@ -42,6 +42,8 @@ class Evaluation:
     """Folder of the tasks' files, or `hub`."""
     limit: int = 0
     """At most this many items of every task; 0 = all."""
+    part: Literal["", "dev", "test"] = ""
+    """dev: a third of the items, by their ids; test: the others; empty: all."""
     samples: int = 1
     temperature: float = 0.0
     seed: int = 0
@@ -82,7 +84,7 @@ def evaluate(what: Evaluation, out: Path) -> Finished:
         DataError: A file or a model cannot be read.
     """
     _check(what)
-    found = [read(one, what.data, what.limit) for one in what.tasks]
+    found = [read(one, what.data, what.limit, what.part) for one in what.tasks]
     setting = ask.Setting(
         kept=str(kept.kept_path(out)),
         samples=what.samples,
@@ -104,7 +106,10 @@ def evaluate(what: Evaluation, out: Path) -> Finished:
         },
         "data": what.data,
         "tasks": list(what.tasks),
-        **{key: getattr(what, key) for key in ("limit", "samples", "temperature", "seed", "style", "device")},
+        **{
+            key: getattr(what, key)
+            for key in ("limit", "part", "samples", "temperature", "seed", "style", "device")
+        },
         "versions": {one.task.name: one.record for one in found},
     }
     files.write_parquet(out / "outputs.parquet", tables["outputs"])
@@ -120,7 +125,8 @@ def rescore(out: Path) -> Finished:
         DataError: The folder holds no evaluation, or its files have changed since.
     """
     settings = files.read_json(out / "tasks.json")
-    found = [read(one, settings["data"], settings["limit"]) for one in settings["tasks"]]
+    part = settings.get("part", "")
+    found = [read(one, settings["data"], settings["limit"], part) for one in settings["tasks"]]
     for one in found:
         if one.record["files"] != settings["versions"][one.task.name]["files"]:
             raise DataError(
@@ -130,7 +136,13 @@ def rescore(out: Path) -> Finished:
     return judge(out, found, records.from_table(Output, files.read_parquet(out / "outputs.parquet")))
 
 
-def read(name: str, data: str, limit: int) -> _Read:
+def in_part(item: Item, part: str) -> bool:
+    """Say whether an item lies in a part; its cluster, else its id, decides, so that no cluster is split."""
+    digest = hashlib.blake2b((item.cluster or item.id).encode(), digest_size=4).digest()
+    return not part or (part == "dev") == (int.from_bytes(digest, "big") % 3 == 0)
+
+
+def read(name: str, data: str, limit: int, part: str = "") -> _Read:
     """Read a task's items, and say in a record what was read."""
     known, _, file = name.partition("=")
     task = tasks.find(known)
@@ -142,6 +154,7 @@ def read(name: str, data: str, limit: int) -> _Read:
             f"task {known}: got rows of {', '.join(loaded.origin.values())} that do not read "
             f"({type(error).__name__} {error}); expected the columns of {task.follows.split(' of ')[0]}."
         ) from error
+    items = [item for item in items if in_part(item, part)]
     items = items[:limit] if limit else items
     if not items:
         raise DataError(f"task {known}: got no rows; expected some in {', '.join(loaded.origin.values())}.")

@@ -70,6 +70,7 @@ def wanted(command: EvaluateVerb) -> Evaluation:
         limit=command.limit,
         samples=command.samples,
         temperature=command.temperature,
+        judge=command.judge,
         seed=command.seed,
         style=command.style,
         max_tokens=command.max_tokens,

@@ -7,8 +7,10 @@ judge model has to beat; it has no favourite place by construction.
 
 from __future__ import annotations
 
+import json
 import re
 
+from trivium.llm import marks
 from trivium.llm.backends.scripted import Scripted
 from trivium.llm.calls import Request
 from trivium.llm.judge import FIRST, INSTRUCTION, QUESTION, SECOND
@@ -21,6 +23,8 @@ COUNTED = re.compile(
     r"(sentences?|words?|items|examples|reasons|ways|ideas|names|questions|bullet points|tips|steps)\b",
     re.I,
 )
+FAULT_COST = 3
+"""Marks that a fault costs, of ten."""
 LISTED = re.compile(r"^\s*(?:[-*\u2022]|\d+[.)])\s", re.M)
 CODE = re.compile(r"\b(code|function|script|program|regex|sql|query|html|python|javascript|java)\b", re.I)
 CODED = re.compile(r"```|[{};]|\bdef |\breturn\b|=>|==|\bselect\b.*\bfrom\b", re.I | re.S)
@@ -71,13 +75,20 @@ def better(instruction: str, first: str, second: str) -> str:
 
 
 def answer(request: Request) -> str | None:
-    """Answer a judge's request; None for any other."""
+    """Answer a judge's request about a pair or a single reply; None for any other."""
     text = request.messages[0].content if request.messages else ""
-    if not (text.startswith(INSTRUCTION) and text.endswith(QUESTION) and FIRST in text and SECOND in text):
+    if not text.startswith(INSTRUCTION):
         return None
-    instruction, _, rest = text.removeprefix(INSTRUCTION).removesuffix(QUESTION).partition(FIRST)
-    first, _, second = rest.partition(SECOND)
-    return f'{{"better": "{better(instruction, first, second)}"}}'
+    instruction, _, rest = text.removeprefix(INSTRUCTION).partition(FIRST)
+    if text.endswith(QUESTION) and SECOND in rest:
+        first, _, second = rest.removesuffix(QUESTION).partition(SECOND)
+        return json.dumps({"better": better(instruction, first, second)})
+    instruction, _, rest = text.removeprefix(INSTRUCTION).partition(marks.REPLY)
+    if not text.endswith(marks.QUESTION):
+        return None
+    reply = rest.removesuffix(marks.QUESTION).split(marks.NOTES)[0].split(marks.REFERENCE)[0]
+    found = faults(instruction, reply)
+    return json.dumps({"faults": found, "mark": max(marks.LEAST, marks.MOST - FAULT_COST * len(found))})
 
 
 def rules() -> Scripted:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from trivium import records
 from trivium.errors import ConfigError, DataError
-from trivium.evaluate.standard import ask, kept, page, results, sources, tasks
+from trivium.evaluate.standard import ask, kept, marking, page, results, sources, tasks
 from trivium.evaluate.standard.results import ItemRow, PairRow, ResultRow
 from trivium.evaluate.standard.task import Item, Output, StandardTask
 from trivium.store import files
@@ -42,6 +42,8 @@ class Evaluation:
     """Folder of the tasks' files, or `hub`."""
     limit: int = 0
     """At most this many items of every task; 0 = all."""
+    judge: str = ""
+    """Who judges tasks that a model judges: rules, teacher (the local one), or an address; else empty."""
     part: Literal["", "dev", "test"] = ""
     """dev: a third of the items, by their ids; test: the others; empty: all."""
     samples: int = 1
@@ -108,14 +110,14 @@ def evaluate(what: Evaluation, out: Path) -> Finished:
         "tasks": list(what.tasks),
         **{
             key: getattr(what, key)
-            for key in ("limit", "part", "samples", "temperature", "seed", "style", "device")
+            for key in ("limit", "part", "judge", "samples", "temperature", "seed", "style", "device")
         },
         "versions": {one.task.name: one.record for one in found},
     }
     files.write_parquet(out / "outputs.parquet", tables["outputs"])
     files.write_json(out / "tasks.json", settings)
     shutil.rmtree(stage.scratch, ignore_errors=True)
-    return judge(out, found, records.from_table(Output, tables["outputs"]))
+    return judge(out, found, records.from_table(Output, tables["outputs"]), what.judge)
 
 
 def rescore(out: Path) -> Finished:
@@ -133,7 +135,8 @@ def rescore(out: Path) -> Finished:
                 f"{out}: got other rows of {one.task.name} than it was evaluated on; expected the same file, "
                 "evaluate again."
             )
-    return judge(out, found, records.from_table(Output, files.read_parquet(out / "outputs.parquet")))
+    outputs = records.from_table(Output, files.read_parquet(out / "outputs.parquet"))
+    return judge(out, found, outputs, settings.get("judge", ""))
 
 
 def in_part(item: Item, part: str) -> bool:
@@ -185,13 +188,15 @@ def cut(what: Evaluation, model: ask.Contestant, one: _Read) -> list[ask.Shard]:
     ]
 
 
-def judge(out: Path, found: Sequence[_Read], outputs: Sequence[Output]) -> Finished:
+def judge(out: Path, found: Sequence[_Read], outputs: Sequence[Output], judge_name: str = "") -> Finished:
     """Judge outputs, count and write."""
     items = {(one.task.name, item.id): (one.task, item) for one in found for item in one.items}
-    rows = []
-    for output in outputs:
-        task, item = items[output.task, output.item_id]
-        rows.append(results.item_row(item, output, task.judge(item, output), task.metrics))
+    known = [(*items[output.task, output.item_id], output) for output in outputs]
+    verdicts = marking.judge_all(out, known, judge_name)
+    rows = [
+        results.item_row(item, output, verdict, task.metrics)
+        for (task, item, output), verdict in zip(known, verdicts, strict=True)
+    ]
     headlines = {one.task.name: one.task.metrics[0] for one in found}
     table = results.tabulate(rows)
     labels = list(dict.fromkeys(row.model for row in rows))
@@ -225,6 +230,7 @@ def _check(what: Evaluation) -> None:
         )
     if not what.tasks:
         raise ConfigError(f"--tasks: got none; expected some of {', '.join(tasks.TASKS)}.")
+    marking.check([tasks.find(name.partition("=")[0]) for name in what.tasks], what.judge)
     if what.samples < 1 or (what.samples > 1 and what.temperature <= 0):
         raise ConfigError(
             f"--samples: got {what.samples} at temperature {what.temperature}; expected 1, or more with "

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trivium.llm.calls import Reply, Request
 from trivium.records import Verdict, row_id
 
 LIKELIHOOD = "likelihood"
@@ -105,6 +106,9 @@ class StandardTask:
     """The first one is the headline."""
     stops: tuple[str, ...] = ()
     max_tokens: int = 256
+    ask_judge: Callable[[Item, Output], tuple[Request, ...]] | None = None
+    """Of a task that a model judges: what that model is asked about a reply. Its replies go to `mark`."""
+    mark: Callable[[Item, Output, Sequence[Reply]], Judged] | None = None
     style: str = "raw"
     """raw | auto (the model's chat template where it has one)."""
 

@@ -10,6 +10,7 @@ from trivium.evaluate.standard import (
     facts,
     gpqa,
     instructions,
+    judged,
     mmlu_pro,
     programs,
     reasoning,
@@ -21,6 +22,7 @@ from trivium.evaluate.standard.task import StandardTask
 
 FAMILIES = (
     words, choices, mmlu_pro, gpqa, drop, programs, cruxeval, instructions, facts, reasoning, ruler, refusals,
+    judged,
 )  # fmt: skip
 TASKS: dict[str, StandardTask] = {task.name: task for family in FAMILIES for task in family.TASKS}
 

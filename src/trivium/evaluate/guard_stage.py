@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from trivium.errors import ConfigError
 
@@ -132,7 +132,7 @@ def measure(
     stage: StageDir,
     folders: Mapping[str, Path],
     tasks: Sequence[str],
-    part: str,
+    part: Literal["dev", "test"],
     items: int,
 ) -> tuple[list[ResultRow], list[PairRow]]:
     """Evaluate models on one part of every task; what was asked once is not asked again."""

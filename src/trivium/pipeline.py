@@ -60,6 +60,7 @@ STAGES = (
     Stage("evaluate", "trivium.evaluate.stage"),
     Stage("report", "trivium.report.stage"),
     Stage("export", "trivium.pivotal.export_stage"),
+    Stage("guard", "trivium.evaluate.guard_stage"),
 )
 
 Say = Callable[[str], None]

@@ -19,6 +19,7 @@ from trivium.config import from_dict, override
 from trivium.curate.decontaminate_stage import DecontaminateConfig
 from trivium.curate.stage import CurateConfig
 from trivium.errors import ConfigError
+from trivium.evaluate.guard_stage import GuardConfig
 from trivium.evaluate.items_stage import ItemsConfig
 from trivium.evaluate.stage import EvaluateConfig
 from trivium.mix.stage import MixConfig
@@ -64,6 +65,7 @@ class Recipe:
     evaluate: EvaluateConfig
     report: ReportConfig
     export: ExportConfig = ExportConfig()
+    guard: GuardConfig = GuardConfig()
     expected: Expected = Expected()
     """What `trivium plan` assumes of data that is not made yet; no stage reads it."""
 

@@ -82,6 +82,7 @@ def test_every_item_has_a_row_and_the_table_counts_them(done):
 
 def test_a_killed_evaluation_goes_on_and_ends_the_same(done, models, data, tmp_path, monkeypatch):
     asked, real = [], ask.run_shard
+    monkeypatch.setattr(run, "SHARD_ITEMS", 64)
 
     def dying(setting, shard):
         if len(asked) == 2:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trivium import records, verify
-from trivium.models import chat
+from trivium.models import chat, prompting
 from trivium.models.load import Tokenizer, load_tokenizer
 from trivium.models.sample import Completion, Request, cached_model, sample
 from trivium.models.sample_draw import request_seed
@@ -33,7 +33,7 @@ class Asking:
     model: str
     """Folder of the checkpoint."""
     style: str
-    """plain | chat."""
+    """plain | chat, in our own format; or template, the model's own where it has one."""
     replies: int
     """Per question."""
     max_new_tokens: int
@@ -43,6 +43,9 @@ class Asking:
     temperature: float = 1.0
     batch_size: int = 256
 
+
+MODEL_STYLE = "template"
+"""Of `Asking.style`: any model through its own chat template, ended by its own stop tokens."""
 
 SHARD_REPLIES = 2_048
 """Replies of one shard; fixed, so that nothing depends on the number of workers."""
@@ -68,7 +71,7 @@ def ask_shard(asking: Asking, questions: Sequence[Question]) -> dict[str, pa.Tab
         model,
         [request for _, request in asked],
         temperature=asking.temperature,
-        stop_ids=chat.stop_ids(tokenizer),
+        stop_ids=stop_ids(asking, tokenizer),
         batch_size=asking.batch_size,
     )
     rows = [
@@ -84,14 +87,34 @@ def cached_tokenizer(path: str) -> Tokenizer:
     return load_tokenizer(Path(path))
 
 
+@functools.lru_cache(maxsize=2)
+def cached_asker(path: str) -> prompting.Asker:
+    """Read a model's chat template once per process."""
+    return prompting.make_asker(path, cached_tokenizer(path), "auto")
+
+
 def requests_for(tokenizer: Tokenizer, question: Question, asking: Asking, context: int) -> list[Request]:
     """Build a question's requests; none when its prompt fills the model's context."""
-    ids = tuple(chat.prompt_ids(tokenizer, question.prompt, asking.style))
+    ids = prompt_ids(asking, tokenizer, question.prompt)
     room = min(asking.max_new_tokens, context - len(ids))
     if room < 1:
         return []
     seeds = [request_seed(asking.seed, asking.purpose, question.id, k) for k in range(asking.replies)]
     return [Request(ids, seed, room) for seed in seeds]
+
+
+def prompt_ids(asking: Asking, tokenizer: Tokenizer, prompt: str) -> tuple[int, ...]:
+    """Return the ids after which the model replies."""
+    if asking.style == MODEL_STYLE:
+        return cached_asker(asking.model)(prompt)
+    return tuple(chat.prompt_ids(tokenizer, prompt, asking.style))
+
+
+def stop_ids(asking: Asking, tokenizer: Tokenizer) -> tuple[int, ...]:
+    """Return the ids that end a reply."""
+    if asking.style == MODEL_STYLE:
+        return prompting.stop_ids(asking.model, tokenizer)
+    return chat.stop_ids(tokenizer)
 
 
 def rollout_of(tokenizer: Tokenizer, question: Question, request: Request, completion: Completion) -> Rollout:

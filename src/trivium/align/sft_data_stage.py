@@ -8,7 +8,8 @@ question) and every sampled reply as `rollouts`.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trivium.errors import ConfigError
@@ -22,6 +23,26 @@ if TYPE_CHECKING:
     from trivium.models.load import Tokenizer
     from trivium.records import Example, Preference, Rollout
     from trivium.store.run import StageDir
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenDataConfig:
+    """Data for a model of one's own, from a folder of public files, instead of the run's; see open_data."""
+
+    data: str = ""
+    """Folder with gsm8k-train, mc-core-a and self-instruct-seeds; empty: the run's own chats and facts."""
+    model: str = "models/mine"
+    """Hugging Face folder of the model, which is asked what it knows and what it can obey."""
+    problems: int = 1_500
+    """Word problems with worked solutions."""
+    facts: int = 300
+    """Fact questions asked."""
+    requests: int = 240
+    """Requests with constraints asked."""
+    request_replies: int = 4
+    """Replies to each, at temperature 1."""
+    request_tokens: int = 128
+    """Token limit of such a reply."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +69,8 @@ class SFTDataConfig:
     """Solutions sampled for each of them."""
     rejection_tokens: int = 224
     """Token limit of such a solution."""
+    open: OpenDataConfig = field(default_factory=OpenDataConfig)
+    """Public data for a model of one's own."""
 
     def __post_init__(self) -> None:
         """Refuse thresholds that overlap."""
@@ -60,8 +83,26 @@ class SFTDataConfig:
             raise ConfigError(f"sft_data.refusal_frac: got {self.refusal_frac}; expected a share in [0, 1).")
 
 
+def outside(config: SFTDataConfig) -> dict[str, str]:
+    """The model and the folder of public files, where they are asked for."""
+    from trivium.store.fingerprint import content_hash, outside_model
+
+    if not config.open.data:
+        return {}
+    from trivium.align.open_data import PATTERNS
+
+    paths = {role: sorted(Path(config.open.data).glob(pattern)) for role, pattern in PATTERNS.items()}
+    return outside_model(config.open.model) | {
+        role: content_hash(found[0]) for role, found in paths.items() if found
+    }
+
+
 def run(config: SFTDataConfig, stage: StageDir) -> dict[str, Any]:
     """Run the stage on disk. Returns counts of decisions, examples by flow, and pairs by kind."""
+    if config.open.data:
+        from trivium.align import open_data
+
+        return open_data.run(config, stage)
     from trivium.align import fact_data
     from trivium.align.asking import ask
     from trivium.models.load import load_tokenizer

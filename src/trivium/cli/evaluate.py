@@ -70,6 +70,7 @@ def wanted(command: EvaluateVerb) -> Evaluation:
         limit=command.limit,
         samples=command.samples,
         temperature=command.temperature,
+        judge=command.judge,
         seed=command.seed,
         style=command.style,
         max_tokens=command.max_tokens,
@@ -127,6 +128,6 @@ def _show(found: Finished) -> int:
 def _list() -> int:
     from trivium.evaluate.standard.tasks import TASKS
 
-    rows = [[task.name, next(iter(task.files.values())), task.follows] for task in TASKS.values()]
+    rows = [[task.name, next(iter(task.files.values()), "made"), task.follows] for task in TASKS.values()]
     show_table(("task", "file", "follows"), rows)
     return 0

@@ -10,7 +10,7 @@ K key-value heads, E head size, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -121,6 +121,10 @@ class AnyDecoder:
         for slot in slots:
             self.lengths[slot] = 0
             self.used_SW[slot] = 0
+
+    def extend(self, tails: Mapping[int, tuple[int, ...]]) -> bool:
+        """Nothing is read: rows share their columns, so what follows a context is fed step by step."""
+        return False
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy one slot over another."""

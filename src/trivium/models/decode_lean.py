@@ -17,7 +17,7 @@ key-value heads, G = H / K, E head size, D hidden size, V vocabulary, A = N * P,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 
 from trivium.models.decode_blocks import LANES, Blocks, Layout
+from trivium.models.decode_tails import read_tails
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -157,6 +158,11 @@ class LeanDecoder:
         self.blocks.leave(slots)
         self.start_S[list(slots)] = 0
 
+    def extend(self, tails: Mapping[int, tuple[int, ...]]) -> bool:
+        """Read the next ids of slots that have just been given a context, in one pass."""
+        read_tails(self, tails, {slot: round_up(len(ids)) for slot, ids in tails.items()})
+        return True
+
     def move(self, source: int, target: int, length: int) -> None:
         """Let a slot take over the row of another, of `length` tokens with its context."""
         self.blocks.move(source, target)
@@ -187,12 +193,12 @@ class LeanDecoder:
         layout = self.blocks.layout(rows)
         x_MD = self.embed.weight[tokens_M]
         for index, layer in enumerate(self.layers):
-            qk_MXE, v_MKE = self._project(layer, x_MD, cos_M1R, sin_M1R)
+            qk_MXE, v_MKE = self.project(layer, x_MD, cos_M1R, sin_M1R)
             keys_RCE, values_RCE = self.cache_L2RCE[index, 0], self.cache_L2RCE[index, 1]
             self._store(keys_RCE, cells_MK, qk_MXE[:, self.heads :])
             self._store(values_RCE, cells_MK, v_MKE)
             mixed_MX = self._attend(index, qk_MXE[:, : self.heads], layout, bias_R1T)
-            x_MD = self._finish(layer, x_MD, mixed_MX)
+            x_MD = self.finish(layer, x_MD, mixed_MX)
         return F.linear(self._norm(x_MD, self.norm_D), self.head_VD)
 
     def _attend(
@@ -246,12 +252,12 @@ class LeanDecoder:
         )
         x_AD = self.embed.weight[ids_NP.view(-1).to(self.device)]
         for index, layer in enumerate(self.layers):
-            qk_AXE, v_AKE = self._project(layer, x_AD, cos_A1R, sin_A1R)
-            kv_L2NKPE[index, 0] = self._by_head(qk_AXE[:, self.heads :], count)
-            kv_L2NKPE[index, 1] = self._by_head(v_AKE, count)
+            qk_AXE, v_AKE = self.project(layer, x_AD, cos_A1R, sin_A1R)
+            kv_L2NKPE[index, 0] = self.by_head(qk_AXE[:, self.heads :], count)
+            kv_L2NKPE[index, 1] = self.by_head(v_AKE, count)
             if index < len(self.layers) - 1:  # nothing reads the last layer's output
                 mixed_AX = self._attend_causal(qk_AXE[:, : self.heads], kv_L2NKPE[index], bias_1QP)
-                x_AD = self._finish(layer, x_AD, mixed_AX)
+                x_AD = self.finish(layer, x_AD, mixed_AX)
         return kv_L2NKPE
 
     def _attend_causal(
@@ -266,7 +272,7 @@ class LeanDecoder:
         mixed_NKGPE = mixed_RQE.view(count, kv_heads, self.groups, padded, size)
         return mixed_NKGPE.permute(0, 3, 1, 2, 4).reshape(count * padded, -1)
 
-    def _project(
+    def project(
         self, layer: Layer, x_AD: torch.Tensor, cos_A1R: torch.Tensor, sin_A1R: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Rotated queries and keys (A, H + K, E) and values (A, K, E) of one layer."""
@@ -275,7 +281,8 @@ class LeanDecoder:
         split = self.heads + self.kv_heads
         return _rotate(qkv_AXE[:, :split], cos_A1R, sin_A1R), qkv_AXE[:, split:]
 
-    def _finish(self, layer: Layer, x_AD: torch.Tensor, mixed_AX: torch.Tensor) -> torch.Tensor:
+    def finish(self, layer: Layer, x_AD: torch.Tensor, mixed_AX: torch.Tensor) -> torch.Tensor:
+        """The rest of a layer after its attention: (A, D)."""
         x_AD = torch.addmm(x_AD, mixed_AX, layer.out_DX.t())
         normed_AD = self._norm(x_AD, layer.norm_after_D)
         halves = [F.linear(normed_AD, weight) for weight in layer.gate_up]
@@ -285,7 +292,8 @@ class LeanDecoder:
     def _norm(self, x_AD: torch.Tensor, weight_D: torch.Tensor) -> torch.Tensor:
         return F.rms_norm(x_AD, weight_D.shape, weight_D, self.eps)
 
-    def _by_head(self, x_AKE: torch.Tensor, count: int) -> torch.Tensor:
+    def by_head(self, x_AKE: torch.Tensor, count: int) -> torch.Tensor:
+        """From tokens to rows and heads: (N, K, P, E)."""
         return x_AKE.reshape(count, -1, self.kv_heads, self.head_dim).transpose(1, 2)
 
     def _store(self, cache_RCE: torch.Tensor, cells_MK: torch.Tensor, new_MKE: torch.Tensor) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,8 +23,9 @@ from trivium.models.sample_draw import draw, uniforms
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import torch
     from transformers import PreTrainedModel
+
+    from trivium.models.decoder import Decoder
 
 GRAIN = 16
 """Rows come and go in groups of this many; see decode_lean."""
@@ -71,29 +72,6 @@ class Completion:
     """`eos` when a stop token was drawn, `length` when the budget ran out, `ended` where `ends` said so."""
     stop_id: int = -1
     """The stop token that was drawn; -1 when none was."""
-
-
-class Decoder(Protocol):
-    """A key-value cache of some slots and the step that extends the first M of them."""
-
-    slots: int
-
-    def prefill(self, contexts: Sequence[tuple[int, ...]]) -> Sequence[Any]:
-        """Keys and values of whole contexts, each computed once."""
-        ...
-
-    def place(self, kv: Any, slots: Sequence[int]) -> None:
-        """Put one prefilled context into these slots."""
-
-    def clear(self, slots: Sequence[int]) -> None:
-        """Begin rows that have no context."""
-
-    def move(self, source: int, target: int, length: int) -> None:
-        """Copy the first `length` tokens of a slot over another slot."""
-
-    def step(self, tokens_M: torch.Tensor, positions_M: torch.Tensor) -> torch.Tensor:
-        """Feed one token to each of the first M slots; logits (M, V) of the next."""
-        ...
 
 
 def sample(
@@ -305,7 +283,16 @@ class _Schedule:
                 self.decoder.place(kv, groups[context])
             else:
                 self.decoder.clear(groups[context])
+        self._read_tails(slots)
         self.rows = max(self.rows, *(slot + 1 for slot in slots))
+
+    def _read_tails(self, slots: list[int]) -> None:
+        """Read at once what follows a shared context, but for the last id, where the decoder can."""
+        tails = {s: (int(self.token_S[s]), *self.given[s][:-1]) for s in slots if self.given[s]}
+        if tails and self.decoder.extend(tails):
+            for slot, tail in tails.items():
+                self.token_S[slot], self.given[slot] = self.given[slot][-1], ()
+                self.position_S[slot] += len(tail)
 
     def _prefill(self, contexts: list[tuple[int, ...]]) -> list[Any]:
         """Prefill contexts; the last one of the previous call is remembered, as its requests may be split."""

@@ -16,18 +16,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from trivium import records
 from trivium.errors import ConfigError, DataError
-from trivium.evaluate.standard import ask, kept, page, results, sources, tasks
+from trivium.evaluate.standard import ask, kept, marking, page, results, sources, tasks
 from trivium.evaluate.standard.results import ItemRow, PairRow, ResultRow
 from trivium.evaluate.standard.task import Item, Output, StandardTask
 from trivium.store import files
 from trivium.store.ledger import run_shards
 from trivium.store.run import StageDir
 
-SHARD_ITEMS = 64
+SHARD_ITEMS = 128
 """Items of one shard, fixed, so that nothing depends on the number of workers."""
 
 
@@ -42,6 +42,10 @@ class Evaluation:
     """Folder of the tasks' files, or `hub`."""
     limit: int = 0
     """At most this many items of every task; 0 = all."""
+    judge: str = ""
+    """Who judges tasks that a model judges: rules, teacher (the local one), or an address; else empty."""
+    part: Literal["", "dev", "test"] = ""
+    """dev: a third of the items, by their ids; test: the others; empty: all."""
     samples: int = 1
     temperature: float = 0.0
     seed: int = 0
@@ -82,7 +86,7 @@ def evaluate(what: Evaluation, out: Path) -> Finished:
         DataError: A file or a model cannot be read.
     """
     _check(what)
-    found = [read(one, what.data, what.limit) for one in what.tasks]
+    found = [read(one, what.data, what.limit, what.part) for one in what.tasks]
     setting = ask.Setting(
         kept=str(kept.kept_path(out)),
         samples=what.samples,
@@ -104,13 +108,16 @@ def evaluate(what: Evaluation, out: Path) -> Finished:
         },
         "data": what.data,
         "tasks": list(what.tasks),
-        **{key: getattr(what, key) for key in ("limit", "samples", "temperature", "seed", "style", "device")},
+        **{
+            key: getattr(what, key)
+            for key in ("limit", "part", "judge", "samples", "temperature", "seed", "style", "device")
+        },
         "versions": {one.task.name: one.record for one in found},
     }
     files.write_parquet(out / "outputs.parquet", tables["outputs"])
     files.write_json(out / "tasks.json", settings)
     shutil.rmtree(stage.scratch, ignore_errors=True)
-    return judge(out, found, records.from_table(Output, tables["outputs"]))
+    return judge(out, found, records.from_table(Output, tables["outputs"]), what.judge)
 
 
 def rescore(out: Path) -> Finished:
@@ -120,17 +127,25 @@ def rescore(out: Path) -> Finished:
         DataError: The folder holds no evaluation, or its files have changed since.
     """
     settings = files.read_json(out / "tasks.json")
-    found = [read(one, settings["data"], settings["limit"]) for one in settings["tasks"]]
+    part = settings.get("part", "")
+    found = [read(one, settings["data"], settings["limit"], part) for one in settings["tasks"]]
     for one in found:
         if one.record["files"] != settings["versions"][one.task.name]["files"]:
             raise DataError(
                 f"{out}: got other rows of {one.task.name} than it was evaluated on; expected the same file, "
                 "evaluate again."
             )
-    return judge(out, found, records.from_table(Output, files.read_parquet(out / "outputs.parquet")))
+    outputs = records.from_table(Output, files.read_parquet(out / "outputs.parquet"))
+    return judge(out, found, outputs, settings.get("judge", ""))
 
 
-def read(name: str, data: str, limit: int) -> _Read:
+def in_part(item: Item, part: str) -> bool:
+    """Say whether an item lies in a part; its cluster, else its id, decides, so that no cluster is split."""
+    digest = hashlib.blake2b((item.cluster or item.id).encode(), digest_size=4).digest()
+    return not part or (part == "dev") == (int.from_bytes(digest, "big") % 3 == 0)
+
+
+def read(name: str, data: str, limit: int, part: str = "") -> _Read:
     """Read a task's items, and say in a record what was read."""
     known, _, file = name.partition("=")
     task = tasks.find(known)
@@ -142,6 +157,7 @@ def read(name: str, data: str, limit: int) -> _Read:
             f"task {known}: got rows of {', '.join(loaded.origin.values())} that do not read "
             f"({type(error).__name__} {error}); expected the columns of {task.follows.split(' of ')[0]}."
         ) from error
+    items = [item for item in items if in_part(item, part)]
     items = items[:limit] if limit else items
     if not items:
         raise DataError(f"task {known}: got no rows; expected some in {', '.join(loaded.origin.values())}.")
@@ -172,13 +188,15 @@ def cut(what: Evaluation, model: ask.Contestant, one: _Read) -> list[ask.Shard]:
     ]
 
 
-def judge(out: Path, found: Sequence[_Read], outputs: Sequence[Output]) -> Finished:
+def judge(out: Path, found: Sequence[_Read], outputs: Sequence[Output], judge_name: str = "") -> Finished:
     """Judge outputs, count and write."""
     items = {(one.task.name, item.id): (one.task, item) for one in found for item in one.items}
-    rows = []
-    for output in outputs:
-        task, item = items[output.task, output.item_id]
-        rows.append(results.item_row(item, output, task.judge(item, output), task.metrics))
+    known = [(*items[output.task, output.item_id], output) for output in outputs]
+    verdicts = marking.judge_all(out, known, judge_name)
+    rows = [
+        results.item_row(item, output, verdict, task.metrics)
+        for (task, item, output), verdict in zip(known, verdicts, strict=True)
+    ]
     headlines = {one.task.name: one.task.metrics[0] for one in found}
     table = results.tabulate(rows)
     labels = list(dict.fromkeys(row.model for row in rows))
@@ -212,6 +230,7 @@ def _check(what: Evaluation) -> None:
         )
     if not what.tasks:
         raise ConfigError(f"--tasks: got none; expected some of {', '.join(tasks.TASKS)}.")
+    marking.check([tasks.find(name.partition("=")[0]) for name in what.tasks], what.judge)
     if what.samples < 1 or (what.samples > 1 and what.temperature <= 0):
         raise ConfigError(
             f"--samples: got {what.samples} at temperature {what.temperature}; expected 1, or more with "

@@ -43,6 +43,8 @@ def load(task: StandardTask, data: str, file: str = "") -> Loaded:
         DataError: A file is missing or broken, or the task has no place on the hub.
         ResourceError: The hub is asked for and the package datasets is not installed.
     """
+    if not task.files:
+        return _made(task, file)
     if data == HUB and not file:
         return _from_hub(task)
     paths = {role: find(task, role, pattern, data, file) for role, pattern in task.files.items()}
@@ -51,6 +53,16 @@ def load(task: StandardTask, data: str, file: str = "") -> Loaded:
         origin={role: path.name for role, path in paths.items()},
         digest={role: file_hash(path) for role, path in paths.items()},
     )
+
+
+def _made(task: StandardTask, file: str) -> Loaded:
+    """Nothing is read for a task that makes its own items."""
+    if file:
+        raise DataError(
+            f"task {task.name}: got the file {file}; expected none, its items are made by a rule: name "
+            "the task alone."
+        )
+    return Loaded(rows={}, origin={}, digest={})
 
 
 def find(task: StandardTask, role: str, pattern: str, data: str, file: str) -> Path:

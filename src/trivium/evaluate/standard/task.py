@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trivium.llm.calls import Reply, Request
 from trivium.records import Verdict, row_id
 
 LIKELIHOOD = "likelihood"
@@ -96,7 +97,7 @@ class StandardTask:
     """Raised whenever the words that are said to the model change."""
     kind: str
     files: Mapping[str, str]
-    """Role -> file below the data folder, as a glob pattern."""
+    """Role -> file below the data folder, as a glob pattern; none where the items are made by a rule."""
     hub: Mapping[str, tuple[str, str, str]]
     """Role -> data set, configuration and split on the Hugging Face hub; empty where it is not read there."""
     read: Callable[[Rows], list[Item]]
@@ -105,6 +106,9 @@ class StandardTask:
     """The first one is the headline."""
     stops: tuple[str, ...] = ()
     max_tokens: int = 256
+    ask_judge: Callable[[Item, Output], tuple[Request, ...]] | None = None
+    """Of a task that a model judges: what that model is asked about a reply. Its replies go to `mark`."""
+    mark: Callable[[Item, Output, Sequence[Reply]], Judged] | None = None
     style: str = "raw"
     """raw | auto (the model's chat template where it has one)."""
 

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from trivium.errors import ConfigError
-from trivium.evaluate.standard import choices, facts, instructions, programs, reasoning, refusals, words
+from trivium.evaluate.standard import (
+    choices,
+    cruxeval,
+    drop,
+    facts,
+    gpqa,
+    instructions,
+    judged,
+    mmlu_pro,
+    programs,
+    reasoning,
+    refusals,
+    ruler,
+    words,
+)
 from trivium.evaluate.standard.task import StandardTask
 
-TASKS: dict[str, StandardTask] = {
-    task.name: task
-    for family in (words, choices, programs, instructions, facts, reasoning, refusals)
-    for task in family.TASKS
-}
+FAMILIES = (
+    words, choices, mmlu_pro, gpqa, drop, programs, cruxeval, instructions, facts, reasoning, ruler, refusals,
+    judged,
+)  # fmt: skip
+TASKS: dict[str, StandardTask] = {task.name: task for family in FAMILIES for task in family.TASKS}
 
 
 def find(name: str) -> StandardTask:

@@ -1,0 +1,205 @@
+"""Fine-tuning data for any model: public problems, what it knows, and instructions that it can obey.
+
+Word problems come with their worked solutions. Fact questions are asked of the model first: what it usually
+gets right is answered, what it usually gets wrong is refused (Phi-4 report, section 4.4). Constraints are put
+on real requests and only replies of the model's own that a program finds to obey them are learnt; a reply
+that obeys against one that nearly does makes a preference pair, so that DPO raises instruction following.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trivium.align import fact_data
+from trivium.align.asking import MODEL_STYLE, Asking, ask, by_question, cached_tokenizer, reply_text
+from trivium.align.refusal import Rule
+from trivium.errors import DataError
+from trivium.models.prompting import make_asker
+from trivium.records import Drop, Example, Message, Preference, Question, Rollout, Verdict, row_id
+from trivium.store.row_files import read_rows
+from trivium.verify import constraints
+
+if TYPE_CHECKING:
+    from trivium.align.sft_data_stage import SFTDataConfig
+    from trivium.store.run import StageDir
+
+STEP = "align.open_data"
+PATTERNS = {
+    "problems": "gsm8k-train/*.jsonl",
+    "facts": "mc-core-a/triviaqa*.jsonl",
+    "requests": "self-instruct-seeds/*.jsonl",
+}
+"""Below the data folder. None of them is evaluated on: TriviaQA's questions are for training here."""
+CALCULATOR = re.compile(r"<<[^>]*>>")
+ALIASES = 40
+"""Accepted names of one answer at most."""
+
+
+def run(config: SFTDataConfig, stage: StageDir) -> dict[str, Any]:
+    """Make the tables that the stage writes; see `sft_data_stage`."""
+    told = config.open
+    words = list(problems(rows_of(told.data, "problems"), told.problems, stage.seed))
+    facts = fact_questions(rows_of(told.data, "facts"), told.facts, stage.seed)
+    requests = constrained(rows_of(told.data, "requests"), told.requests, stage.seed)
+    fact_rollouts = ask(stage, asking(config, stage, "facts", config.max_new_tokens, config.replies), facts)
+    how = asking(config, stage, "requests", told.request_tokens, told.request_replies)
+    request_rollouts = ask(stage, how, requests)
+    tokenizer = cached_tokenizer(told.model)
+    rule = Rule(
+        answer_above=config.answer_above, refuse_below=config.refuse_below, keep_known=config.keep_known
+    )
+    asked = fact_data.tally_all(tokenizer, facts, fact_rollouts)
+    known, knowledge, unused = fact_data.examples_of(asked, rule)
+    obeyed, pairs, missed = instructions(told.model, requests, request_rollouts)
+    bounded, cut = fact_data.bound_refusals(known, len(words) + len(obeyed), config.refusal_frac)
+    stage.drop([*unused, *cut, *missed])
+    stage.write("examples", Example, [*words, *bounded, *obeyed])
+    stage.write("preferences", Preference, pairs)
+    stage.write("knowledge", fact_data.Knowledge, knowledge)
+    stage.write("rollouts", Rollout, [*fact_rollouts, *request_rollouts])
+    right = sum(one.num_right for one in asked) / max(1, sum(one.num_asked for one in asked))
+    return {
+        "problems": len(words),
+        "facts": len(bounded),
+        "facts_refused": sum(fact_data.is_refusal_row(row) for row in bounded),
+        "fact_right_frac": round(right, 4),
+        "instructions": len(obeyed),
+        "preferences": len(pairs),
+    }
+
+
+def asking(config: SFTDataConfig, stage: StageDir, purpose: str, tokens: int, replies: int) -> Asking:
+    """How the model is asked: through its own chat template."""
+    return Asking(
+        model=config.open.model,
+        style=MODEL_STYLE,
+        replies=replies,
+        max_new_tokens=tokens,
+        seed=stage.seed,
+        purpose=f"open_data_{purpose}",
+        batch_size=64,
+    )
+
+
+def rows_of(data: str, role: str) -> list[Mapping[str, Any]]:
+    """Read one of the files.
+
+    Raises:
+        DataError: It is not there.
+    """
+    found = sorted(Path(data).glob(PATTERNS[role]))
+    if not found:
+        raise DataError(
+            f"sft_data.open: got no {PATTERNS[role]} in {data}; expected that file, or set "
+            f"sft_data.open.{role}=0."
+        )
+    return list(read_rows(found[0]))
+
+
+def drawn(rows: Sequence[Mapping[str, Any]], count: int, seed: int) -> list[tuple[int, Mapping[str, Any]]]:
+    """Draw rows with their numbers; the same seed and file give the same ones."""
+    places = sorted(range(len(rows)), key=lambda n: row_id(STEP, [str(seed)], str(n)))
+    return [(n, rows[n]) for n in places[:count]]
+
+
+def problems(rows: Sequence[Mapping[str, Any]], count: int, seed: int) -> Iterator[Example]:
+    """Worked solutions, ending in `The answer is N.`, without the notes of a calculator."""
+    for number, row in drawn(rows, count, seed):
+        body, _, answer = str(row["answer"]).partition("####")
+        reply = f"{CALCULATOR.sub('', body).strip()}\nThe answer is {answer.strip()}."
+        yield chat_row("word_problems", str(row["question"]).strip(), reply, f"problems:{number}")
+
+
+def chat_row(flow: str, prompt: str, reply: str, parent: str) -> Example:
+    """One turn and its reply."""
+    return Example(
+        id=row_id(f"{STEP}.{flow}", [parent], prompt + reply),
+        source="chat",
+        flow=flow,
+        messages=[Message(role="user", content=prompt), Message(role="assistant", content=reply)],
+        parents=[parent],
+    )
+
+
+def fact_questions(rows: Sequence[Mapping[str, Any]], count: int, seed: int) -> list[Question]:
+    """Questions whose right replies name the answer or one of its other names as whole words."""
+    found = []
+    for _, row in drawn(rows, count, seed):
+        text = str(row.get("question") or row["context"].removeprefix("Question: ").split("\nAnswer:")[0])
+        names = sorted({str(row["answer"]), *map(str, row.get("aliases", ()))}, key=len)[:ALIASES]
+        pattern = r"(?i)(?<!\w)(?:" + "|".join(re.escape(name) for name in names if name) + r")(?!\w)"
+        found.append(
+            Question(
+                id=row_id(f"{STEP}.facts", [], text),
+                prompt=text,
+                answer=pattern,
+                verifier="regex",
+                skill="facts",
+                difficulty=1,
+                template="trivia",
+                solution=f"{row['answer']}.",
+                meta=json.dumps({"status": "known"}),
+            )
+        )
+    return found
+
+
+def constrained(rows: Sequence[Mapping[str, Any]], count: int, seed: int) -> list[Question]:
+    """Requests with one or two constraints each; a request may come again with others."""
+    texts = [str(row["instruction"]).strip() for row in rows if not row.get("is_classification")]
+    found = []
+    for number in range(count):
+        rng = random.Random(f"{STEP} {seed} {number}")
+        request = texts[number % len(texts)] if texts else ""
+        prompt, answer = constraints.attach(request, rng, rng.choice((1, 1, 2)))
+        found.append(
+            Question(
+                id=row_id(f"{STEP}.requests", [], f"{number} {prompt}"),
+                prompt=prompt,
+                answer=answer,
+                verifier="constraints",
+                skill="instructions",
+                difficulty=1,
+                template="request",
+            )
+        )
+    return found
+
+
+def instructions(
+    model: str, requests: Sequence[Question], rollouts: Sequence[Rollout]
+) -> tuple[list[Example], list[Preference], list[Drop]]:
+    """Learn a reply that obeys, and prefer it to one of the same request that does not."""
+    tokenizer = cached_tokenizer(model)
+    to_ids = make_asker(model, tokenizer, "auto")
+    grouped = by_question(rollouts)
+    examples, pairs, drops = [], [], []
+    for one in requests:
+        whole = [row for row in grouped.get(one.id, []) if row.finish == "eos"]
+        good = [row for row in whole if row.verdict == Verdict.RIGHT]
+        bad = [row for row in whole if row.verdict == Verdict.WRONG]
+        if not good:
+            drops.append(Drop(id=one.id, step=STEP, reason="no reply obeys"))
+            continue
+        reply = reply_text(tokenizer, good[0].completion_ids)
+        examples.append(chat_row("constraints", one.prompt, reply, good[0].id))
+        if bad:
+            nearest = min(bad, key=lambda row: abs(len(row.completion_ids) - len(good[0].completion_ids)))
+            pairs.append(
+                Preference(
+                    id=row_id(f"{STEP}.pair", [good[0].id, nearest.id], ""),
+                    question_id=one.id,
+                    prompt_ids=list(to_ids(one.prompt)),
+                    chosen_ids=good[0].completion_ids,
+                    rejected_ids=nearest.completion_ids,
+                    origin="constraint",
+                    gap=1.0,
+                    parents=[good[0].id, nearest.id],
+                )
+            )
+    return examples, pairs, drops

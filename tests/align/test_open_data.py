@@ -1,0 +1,115 @@
+"""Fine-tuning data for any model: public problems, what it knows, what it can obey."""
+
+import json
+
+import pytest
+from tests.evaluate.conftest import save
+
+from trivium import verify
+from trivium.align import open_data
+from trivium.align.asking import MODEL_STYLE, Asking, cached_tokenizer, requests_for
+from trivium.align.sft_data_stage import OpenDataConfig, SFTDataConfig
+from trivium.errors import DataError
+from trivium.records import Example, Preference, Question, Rollout, Verdict
+from trivium.store.run import StageDir
+
+PROBLEM = {"question": "Half of 4?\n", "answer": "It is 4/2=<<4/2=2>>2.\n#### 2"}
+FACT = {"context": "Question: What is U+00A5?\nAnswer:", "answer": "Yen", "aliases": ["Yen", "yen sign (c)"]}
+REQUEST = {"instruction": "Describe a fox.", "is_classification": False}
+
+
+def test_a_worked_solution_ends_in_its_answer():
+    (row,) = open_data.problems([PROBLEM], 9, 0)
+    assert [message.content for message in row.messages] == [
+        "Half of 4?", "It is 4/2=2.\nThe answer is 2.",
+    ]  # fmt: skip
+    assert verify.judge("last_number", row.messages[1].content, "2") == Verdict.RIGHT
+
+
+def test_rows_are_drawn_by_the_seed():
+    rows = [PROBLEM | {"question": f"Q{n}?"} for n in range(50)]
+    first, again, other = (list(open_data.problems(rows, 20, seed)) for seed in (0, 0, 1))
+    assert first == again and {row.id for row in first} != {row.id for row in other}
+    assert len({row.parents[0] for row in first}) == 20
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
+        ("It is the yen.", "right"),
+        ("the Yen sign (C) of course", "right"),
+        ("yenta", "wrong"),
+        ("", "unparsed"),
+    ],
+)
+def test_a_fact_is_right_under_any_of_its_names(reply, verdict):
+    (question,) = open_data.fact_questions([FACT], 5, 0)
+    assert question.prompt == "What is U+00A5?" and question.solution == "Yen."
+    assert verify.judge(question.verifier, reply, question.answer) == verdict
+
+
+def test_requests_carry_constraints_that_a_program_checks():
+    found = open_data.constrained([REQUEST, {"instruction": "x", "is_classification": True}], 12, 0)
+    assert len({one.prompt for one in found}) > 6
+    assert all(one.prompt.startswith("Describe a fox.") for one in found)
+    assert all(verify.judge(one.verifier, "", one.answer) == Verdict.UNPARSED for one in found)
+
+
+def rollout(tokenizer, text, verdict, finish="eos"):
+    ids = [*tokenizer.encode(text), tokenizer.end_id]
+    return Rollout(
+        id=f"r-{text}", question_id="q", prefix_ids=[1], completion_ids=ids, logprobs=[0.0] * len(ids),
+        verdict=verdict, finish=finish,
+    )  # fmt: skip
+
+
+def test_what_obeys_is_learnt_and_preferred(tmp_path):
+    model = str(save(tmp_path / "model", 1, chat_model=True))
+    tokenizer = cached_tokenizer(model)
+    question = open_data.constrained([REQUEST], 1, 0)[0]
+    question = Question(**{**{f: getattr(question, f) for f in Question.__dataclass_fields__}, "id": "q"})
+    replies = [
+        rollout(tokenizer, "a fox", "wrong"), rollout(tokenizer, "many pens", "right"),
+        rollout(tokenizer, "never ended", "right", finish="length"),
+        rollout(tokenizer, "a fox a fox", "wrong"),
+    ]  # fmt: skip
+    (example,), (pair,), drops = open_data.instructions(model, [question], replies)
+    assert example.messages[1].content == "many pens" and not drops
+    assert pair.chosen_ids == replies[1].completion_ids and pair.rejected_ids in (
+        replies[0].completion_ids, replies[3].completion_ids,
+    )  # fmt: skip
+    assert open_data.instructions(model, [question], replies[:1])[2][0].reason == "no reply obeys"
+
+
+def test_the_stage_runs_on_public_files(tmp_path):
+    model = save(tmp_path / "model", 1, chat_model=True)
+    files = {
+        "gsm8k-train/t.jsonl": PROBLEM,
+        "mc-core-a/triviaqa.jsonl": FACT,
+        "self-instruct-seeds/s.jsonl": REQUEST,
+    }
+    for name, row in files.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(json.dumps(row) + "\n")
+    told = OpenDataConfig(data=str(tmp_path), model=str(model), requests=3, request_tokens=8)
+    stage = StageDir(name="sft_data", path=tmp_path / "out", seed=0)
+    found = open_data.run(SFTDataConfig(replies=2, max_new_tokens=8, refusal_frac=0.9, open=told), stage)
+    rows = stage.rows("sft_data", "examples", Example)
+    assert found["problems"] == 1 and found["facts_refused"] == 1  # a model of random weights knows nothing
+    assert sorted({row.flow for row in rows}) >= ["fact_refusal", "word_problems"]
+    assert len(stage.rows("sft_data", "rollouts", Rollout)) == 2 + 3 * 4
+    assert len(stage.rows("sft_data", "preferences", Preference)) == found["preferences"]
+    with pytest.raises(DataError, match="got no gsm8k-train"):
+        open_data.rows_of(str(tmp_path / "out"), "problems")
+
+
+def test_any_model_is_asked_through_its_own_template(tmp_path):
+    model = str(save(tmp_path / "model", 1, chat_model=True))
+    question = open_data.constrained([REQUEST], 1, 0)[0]
+    own, ours = (
+        Asking(model=model, style=style, replies=1, max_new_tokens=4, seed=0, purpose="t")
+        for style in (MODEL_STYLE, "chat")
+    )
+    tokenizer = cached_tokenizer(model)
+    sides = [requests_for(tokenizer, question, how, 512) for how in (own, ours)]
+    assert sides[0] == sides[1]  # for a checkpoint of ours the two are one

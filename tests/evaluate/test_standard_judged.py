@@ -1,0 +1,70 @@
+"""Tasks that a judge reads: what it is asked, what its words are worth, and who may judge."""
+
+import json
+
+import pytest
+
+from trivium.errors import ConfigError, DataError
+from trivium.evaluate.standard import judged, marking, tasks
+from trivium.evaluate.standard.task import Output
+from trivium.llm import judge_rules, marks
+from trivium.llm.calls import Reply
+from trivium.records import Verdict
+
+
+def said(task, item, reply):
+    return Output(
+        model="m", task=task, item_id=item.id, sample=0, reply=reply, options=[], num_tokens=1, finish="eos"
+    )
+
+
+def test_marks_are_asked_with_notes_and_read_back(tmp_path):
+    row = {"prompt": "Why is the sky blue?", "notes": "Names scattering.", "reference": "Rayleigh."}
+    (item,) = judged.read_rubric({"test": [row]})
+    (request,) = judged.ask_mark(item, said("rubric", item, "It scatters."))
+    text = request.messages[0].content
+    assert all(part in text for part in (row["prompt"], "It scatters.", row["notes"], row["reference"]))
+    found = judged.mark(item, said("rubric", item, ""), [Reply(text='{"faults": [], "mark": 8}')])
+    assert found.verdict == Verdict.RIGHT and found.scores[0].value == 8
+    assert judged.mark(item, said("rubric", item, ""), [Reply(text="eleven")]).verdict == Verdict.ERROR
+    assert marks.mark_of(Reply(text='{"mark": 11}')) is None and marks.mark_of(Reply(text="[[3]]")) == 3
+
+
+def test_a_duel_is_fought_in_both_orders():
+    rows = {"test": [{"uid": 1, "prompt": "Say."}], "baseline": [{"uid": 1, "reply": "their words"}]}
+    (item,) = judged.read_arena(rows)
+    first, second = judged.ask_duel(item, said("arena_hard", item, "own words"))
+    assert first.messages[0].content.index("own words") < first.messages[0].content.index("their words")
+    assert second.messages[0].content.index("own words") > second.messages[0].content.index("their words")
+    replies = [Reply(text=f'{{"better": "{letter}"}}') for letter in "AB"]
+    output = said("arena_hard", item, "own words")
+    assert judged.duel(item, output, replies).scores[0].value == 1
+    assert judged.duel(item, output, [replies[0], replies[0]]).scores[0].value == 0.5
+    assert judged.duel(item, output, [Reply(), replies[1]]).verdict == Verdict.ERROR
+    with pytest.raises(DataError, match="no reply of the baseline"):
+        judged.read_arena(rows | {"baseline": []})
+
+
+def test_rules_mark_by_faults_and_verdicts_come_in_order(tmp_path):
+    (good,) = judged.read_mt({"test": [{"turns": ["Name a bird.", "Another."], "category": "writing"}]})
+    task, plain = tasks.find("mt_bench"), tasks.find("ruler_vt")
+    other = plain.read({})[0]
+    known = [
+        (plain, other, said("ruler_vt", other, "")),
+        (task, good, said("mt_bench", good, "An owl.")),
+        (task, good, said("mt_bench", good, "")),
+    ]
+    verdicts = marking.judge_all(tmp_path, known, "rules")
+    assert [one.scores[0].value for one in verdicts] == [0, 10, 7]
+    assert (tmp_path / "judge.sqlite").is_file()
+    request = marks.request_for("Say.", "x", notes="n", reference="r")
+    assert json.loads(judge_rules.answer(request))["mark"] == 10
+
+
+def test_a_judge_is_asked_for_before_anything_else_is():
+    with pytest.raises(ConfigError, match="--judge: got none for mt_bench"):
+        marking.check([tasks.find("mt_bench")], "")
+    with pytest.raises(ConfigError, match="got 'gpt'"):
+        marking.check([], "gpt")
+    marking.check([tasks.find("mt_bench")], "rules")
+    marking.check([tasks.find("gsm8k")], "")

@@ -12,8 +12,8 @@ finished run folder, that command is left out and RUN is copied into the clone i
 says. The test suite, the claims and the mixture search take hours; only --all types them too.
 
 A how-to page names the files that it starts from. With --data DATA they come from public data sets in that
-folder (`BRING`: pages of a crawl, GSM8K's questions, the seed tasks of Self-Instruct), without it they are
-those that stand on the page. `models/mine` is the new user's own pocket model. Each page has its own folder.
+folder (`BRING`: pages of a crawl, SVAMP's word problems, the seed tasks of Self-Instruct), without it they
+are those that stand on the page. `models/mine` is the new user's own pocket model. A page has its own folder.
 """
 
 from __future__ import annotations
@@ -57,9 +57,13 @@ def plain_environment(caller: dict[str, str], home: Path) -> dict[str, str]:
     return kept | {"PATH": caller["PATH"], "HOME": str(home)}
 
 
-def first_lines(source: Path, target: Path, count: int = 40) -> None:
-    """Copy the first rows of a file of JSON lines."""
-    target.write_text("".join(source.read_text().splitlines(keepends=True)[:count]))
+def word_problems(source: Path, target: Path, count: int = 40) -> None:
+    """Write the first problems of SVAMP as questions with answers."""
+    rows = [
+        {"question": f"{one['Body'].strip().rstrip('.')}. {one['Question']}", "answer": f"{one['Answer']:g}"}
+        for one in json.loads(source.read_text())[:count]
+    ]
+    target.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def seed_tasks(source: Path, target: Path) -> None:
@@ -71,7 +75,7 @@ def seed_tasks(source: Path, target: Path) -> None:
 
 BRING: dict[str, tuple[str, Callable[[Path, Path], object]]] = {
     "crawl": ("html-trafilatura-cc/html", shutil.copytree),
-    "questions.jsonl": ("gsm8k-train/train.jsonl", first_lines),
+    "questions.jsonl": ("svamp/SVAMP.json", word_problems),
     "chats.jsonl": ("self-instruct-seeds/seed_tasks.jsonl", seed_tasks),
 }
 """What stands on a how-to page, the public data that takes its place, and how it is brought there."""

@@ -27,7 +27,7 @@ from tiny import make_model  # noqa: E402
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_model(tmp_path_factory.mktemp("model") / "tiny")
+    return make_model(tmp_path_factory.mktemp("model") / "tiny", context=256)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -102,13 +102,15 @@ def test_a_newcomers_files_are_those_of_the_page_or_public_data(tmp_path):
     source = tmp_path / "data" / "self-instruct-seeds" / "seed_tasks.jsonl"
     source.parent.mkdir(parents=True)
     source.write_text(json.dumps(task) + "\n")
-    (tmp_path / "data" / "gsm8k-train").mkdir()
-    (tmp_path / "data" / "gsm8k-train" / "train.jsonl").write_text("{}\n" * 99)
+    (tmp_path / "data" / "svamp").mkdir()
+    problem = {"Body": "Tom has 3 pears. ", "Question": "How many?", "Answer": 3.0}
+    (tmp_path / "data" / "svamp" / "SVAMP.json").write_text(json.dumps([problem] * 99))
     page = ROOT / "docs" / "howto" / "model.md"
     newcomer.lay_out(page, tmp_path / "own", None)
     newcomer.lay_out(page, tmp_path / "public", tmp_path / "data")
     assert "how many" in (tmp_path / "own" / "questions.jsonl").read_text()
-    assert (tmp_path / "public" / "questions.jsonl").read_text() == "{}\n" * 40
+    asked = (tmp_path / "public" / "questions.jsonl").read_text().splitlines()
+    assert asked == ['{"question": "Tom has 3 pears. How many?", "answer": "3"}'] * 40
     row = {"instruction": "Add.", "input": "1 1", "output": "2"}
     assert json.loads((tmp_path / "public" / "chats.jsonl").read_text()) == row
 

@@ -6,7 +6,7 @@ folder of its own that has a tiny model in models/mine; other lines are parsed b
 
 import doctest
 import importlib
-import re
+import json
 import shlex
 import shutil
 import sys
@@ -17,27 +17,17 @@ import pytest
 from trivium.cli import main
 from trivium.cli.reference import MODULES
 
-sys.path.append(str(Path(__file__).resolve().parent / "pivotal"))
-from tiny import make_model  # noqa: E402
-
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs" / "howto").glob("*.md"))
-BLOCK = re.compile(r'^```(\w*)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
-
-
-def blocks(page: Path) -> list[tuple[str, str, str]]:
-    """Language, title and text of every fenced block."""
-    return BLOCK.findall(page.read_text())
-
-
-def commands(page: Path) -> list[str]:
-    text = "".join(body for language, _, body in blocks(page) if language == "sh")
-    return [line for line in text.splitlines() if line.startswith("./trivium")]
+sys.path += [str(ROOT / "tests" / "pivotal"), str(ROOT / "benchmarks")]
+import newcomer  # noqa: E402
+from newcomer import blocks, commands  # noqa: E402
+from tiny import make_model  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_model(tmp_path_factory.mktemp("model") / "tiny")
+    return make_model(tmp_path_factory.mktemp("model") / "tiny", context=256)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -92,3 +82,46 @@ def test_examples_in_the_docstrings():
         assert not found.failed, module
         attempted += found.attempted
     assert attempted >= 10
+
+
+def test_a_newcomer_types_what_the_pages_say_in_their_order(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "Text ./trivium no\n```sh\n./trivium one --a  # note\nls\n```\n```\n./trivium two\n```\n"
+        '```json title="questions.jsonl"\n{}\n```\n```sh\n./trivium three\n```\n'
+    )
+    assert commands(page) == ["./trivium one --a  # note", "./trivium three"]
+    assert commands(page, ("", "sh")) == ["./trivium one --a  # note", "./trivium two", "./trivium three"]
+    assert commands(ROOT / "README.md", ("", "sh"))[0] == newcomer.RAISE
+    titles = {title.split("/")[0] for page in PAGES for _, title, _ in blocks(page)}
+    assert set(newcomer.BRING) <= titles
+
+
+def test_a_newcomers_files_are_those_of_the_page_or_public_data(tmp_path):
+    task = {"instruction": "Add.", "instances": [{"input": "1 1", "output": "2"}]}
+    source = tmp_path / "data" / "self-instruct-seeds" / "seed_tasks.jsonl"
+    source.parent.mkdir(parents=True)
+    source.write_text(json.dumps(task) + "\n")
+    (tmp_path / "data" / "svamp").mkdir()
+    problem = {"Body": "Tom has 3 pears. ", "Question": "How many?", "Answer": 3.0}
+    (tmp_path / "data" / "svamp" / "SVAMP.json").write_text(json.dumps([problem] * 99))
+    page = ROOT / "docs" / "howto" / "model.md"
+    newcomer.lay_out(page, tmp_path / "own", None)
+    newcomer.lay_out(page, tmp_path / "public", tmp_path / "data")
+    assert "how many" in (tmp_path / "own" / "questions.jsonl").read_text()
+    asked = (tmp_path / "public" / "questions.jsonl").read_text().splitlines()
+    assert asked == ['{"question": "Tom has 3 pears. How many?", "answer": "3"}'] * 40
+    row = {"instruction": "Add.", "input": "1 1", "output": "2"}
+    assert json.loads((tmp_path / "public" / "chats.jsonl").read_text()) == row
+
+
+def test_a_newcomer_has_an_account_without_settings_and_failures_are_counted(tmp_path, capsys):
+    caller = {"PATH": "/bin:/usr/bin", "HOME": "/root", "PYTHONPATH": "x", "TRIVIUM_TEACHER": "y",
+              "PIP_CERT": "c", "https_proxy": "p", "SSL_CERT_FILE": "s", "MY_PIP_CERT": "n"}  # fmt: skip
+    account = newcomer.plain_environment(caller, tmp_path)
+    kept = {"PATH", "HOME", "PIP_CERT", "https_proxy", "SSL_CERT_FILE"}
+    assert set(account) == kept and account["HOME"] == str(tmp_path)
+    typed = [newcomer.type_in("a.md", line, tmp_path, account) for line in ("echo $HOME; cat", "exit 3")]
+    assert f"    {tmp_path}\n    {newcomer.SAID}" in capsys.readouterr().out
+    found = newcomer.summary(typed)
+    assert (found["commands"], found["failed"], list(found["seconds"])) == (2, ["exit 3"], ["a.md"])

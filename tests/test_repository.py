@@ -22,7 +22,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = {
     "curate", "synthesize", "mix", "train", "pivotal", "align", "evaluate", "report",
 }  # fmt: skip
-SHELF = {"records", "config", "errors", "stats", "store", "llm", "models", "problems", "verify"}
+SHELF = {"records", "config", "errors", "stats", "inert", "store", "llm", "models", "problems", "verify"}
 ABOVE = {"cli", "claims", "proxies", "view", "pipeline", "recipe", "__main__", "__init__"}
 """May import everything: they only connect."""
 HEAVY = ("torch", "transformers", "pyarrow", "duckdb", "numpy", "xllamacpp", "aiohttp", "sympy", "plotly")

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from trivium.records import Drop, to_table
 from trivium.report.collect import collect
-from trivium.report.page import more_is_better, render, safe_json, stage_table
+from trivium.report.page import more_is_better, plotly_source, render, safe_json, stage_table
 from trivium.report.stage import ReportConfig, run
 from trivium.store import files
 from trivium.store.run import StageDir
@@ -46,6 +46,7 @@ def test_page_is_one_inert_file(tmp_path: Path) -> None:
     body = page.split("<script>")[0]
     assert "alert(1)" in body and "<script>alert" not in page and "<img src=x" not in page
     assert not re.findall(r"<(?:script|img|link|iframe)[^>]+(?:src|href)=[\"']?(?:https?:)?//", page)
+    assert "\u202e" not in page.replace(plotly_source(), "") and "[U+202E]" in body
     assert "too short" in body and "curate: language: no model" in body
 
 

@@ -218,8 +218,14 @@ def test_user_mistakes_are_one_sentence(run: Path) -> None:
     with pytest.raises(ConfigError, match="new context 128"):
         midtrain_stage.run(config, door(run, "midtrain_bad"))
     empty = door(run, "sft_empty")
+    start = run / "tokenize" / "tokenizer"
     with pytest.raises(DataError, match="no usable conversation"):
-        sft_stage.write_store([], run / "tokenize" / "tokenizer", sft_stage.SFTConfig(), empty)
+        sft_stage.write_store([], start, sft_stage.SFTConfig(), empty)
+    turns = [Message(role="user", content="a"), Message(role="assistant", content="b " * 99)]
+    long = [Example(id="x", source="s", flow="f", messages=turns)]
+    short_rows = sft_stage.SFTConfig(loop=LoopConfig(row_tokens=8))
+    with pytest.raises(DataError, match=r"\(1 longer than a row\).*row_tokens=8: raise it"):
+        sft_stage.write_store(long, start, short_rows, empty)
 
 
 def test_stage_modules_import_without_torch_or_arrow() -> None:

@@ -1,13 +1,17 @@
 """The pages in a real browser: Debian's chromium, driven by playwright (`pip install trivium[browser]`)."""
 
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from trivium.report.collect import collect
+from trivium.report.page import render
 from trivium.store import files
 from trivium.store.progress import PROGRESS_FILE
 from trivium.view.render import NAVIGATION
@@ -61,6 +65,56 @@ def test_every_page_fits_its_screen_and_no_row_acts(browser, served, width, sche
             assert page.evaluate(wide) <= 0, address
             marked = "document.querySelectorAll('main script:not([type]), [onerror], img').length"
             assert page.evaluate(marked) == 0, address
+
+
+def violations(page) -> list[str]:
+    """What axe-core complains of on the page that is open: rule, element, and why."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    if found is None:
+        pytest.skip("axe-playwright-python, which carries axe-core, is not installed (extra: browser)")
+    page.evaluate(Path(found.submodule_search_locations[0], "axe.min.js").read_text())
+    broken = page.evaluate("axe.run().then(found => found.violations)")
+    return [f"{rule['id']}: {node['html'][:99]}" for rule in broken for node in rule["nodes"]]
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+)
+def test_axe_finds_nothing_on_any_page(browser, served, width, scheme):
+    screen = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    with looking(browser, served, **screen) as page:
+        for address in ADDRESSES:
+            open_page(page, served, address)
+            assert violations(page) == [], address
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_a_report(browser, served, tmp_path, scheme):
+    stages = {path.name[3:]: path for path in served.run.glob("[0-9]*-*")}
+    file = tmp_path / "report.html"
+    file.write_text(render(collect(served.run, stages)))
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    assert violations(page) == []
+    context.close()
+
+
+def test_axe_complains_of_what_it_should(browser):
+    page = browser.new_page()
+    page.set_content("<html lang=en><title>t</title><main><h1>t</h1><img src='data:,'></main></html>")
+    assert [line.split(":")[0] for line in violations(page)] == ["image-alt"]
+    page.close()
+
+
+def test_every_page_has_a_key(browser, served):
+    with looking(browser, served) as page:
+        for place, _, key in NAVIGATION:
+            page.wait_for_load_state("networkidle")
+            page.keyboard.press("g")
+            with page.expect_navigation():
+                page.keyboard.press(key)
+            assert page.url == f"http://127.0.0.1:{served.port}{place}"
 
 
 def test_everything_can_be_done_by_keyboard(browser, served):

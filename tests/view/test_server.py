@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
+from trivium.inert import inert
 from trivium.view import guard, routes
-from trivium.view.inert import inert
 
 TRACED = "/trace?id=" + "a" * 20
 ADDRESSES = [*routes.PAGES, TRACED, "/data?table=01-curate/passages", "/row?table=01-curate/passages&n=119",

@@ -11,6 +11,7 @@ from trivium.curate.clusters import beginning, clusters
 from trivium.curate.passages import SEED_TAG
 from trivium.curate.readers.sources import kind_ending
 from trivium.curate.seeds import folder_topics
+from trivium.inert import finalize
 from trivium.store.files import read_json, read_parquet, write_text
 
 TEMPLATE = Path(__file__).parent / "templates" / "curated.html"
@@ -69,10 +70,13 @@ def gather(stage: Path) -> dict[str, Any]:
 
 
 def render(page: dict[str, Any]) -> str:
-    """Return the page as one self-contained HTML file; all text of documents is escaped."""
+    """Return the page as one self-contained HTML file; all text of documents is escaped and inert."""
     from jinja2 import Environment
 
-    return Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8")).render(page)
+    template = Environment(autoescape=True, finalize=finalize).from_string(
+        TEMPLATE.read_text(encoding="utf-8")
+    )
+    return template.render(page)
 
 
 def _batches(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:

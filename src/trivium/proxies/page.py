@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from trivium.inert import finalize
 from trivium.mix.search.study import SURE, Study
 from trivium.proxies import charts
 from trivium.proxies.measured import AFTER, LOSS, named
@@ -41,6 +42,7 @@ def page(
         loader=FileSystemLoader([TEMPLATES, report_page.TEMPLATES]),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
+        finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )

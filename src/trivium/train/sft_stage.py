@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import re
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -123,9 +124,11 @@ def write_store(rows: Sequence[Example], start: Path, config: SFTConfig, stage: 
     encoded, refused = encode_all(rows, make_encoder(start, tokenizer), stage.name)
     stage.drop(refused)
     groups: dict[str, list[tokens.TokenDocument]] = {}
+    reasons: list[str] = []
     for row, (ids, reply) in encoded:
         reason = _refuse(len(ids), sum(reply), config.loop.row_tokens)
         if reason:
+            reasons.append(reason)
             stage.drop([Drop(id=row.id, step=stage.name, reason=reason, source=row.source)])
             continue
         text = "".join(message.content for message in row.messages)
@@ -134,13 +137,21 @@ def write_store(rows: Sequence[Example], start: Path, config: SFTConfig, stage: 
             tokens.TokenDocument(row.id, ids, len(text.encode()), row.difficulty, reply)
         )
     if not groups:
-        raise DataError(f"{config.data}: got no usable conversation; expected messages with a reply.")
+        raise DataError(_unusable(config, [drop.reason for drop in refused] + reasons))
     folder = stage.scratch / "tokens"
     lines = {
         name: tokens.write_source(folder, name, groups[name], tokenizer.vocab_size) for name in sorted(groups)
     }
     tokens.write_manifest(folder, tokenizer.vocab_size, lines)
     return sorted(groups)
+
+
+def _unusable(config: SFTConfig, reasons: list[str]) -> str:
+    counts = ", ".join(f"{count:,} {reason}" for reason, count in Counter(reasons).most_common()) or "0 rows"
+    return (
+        f"{config.data}: got no usable conversation ({counts}); expected messages with a reply that fit "
+        f"sft.loop.row_tokens={config.loop.row_tokens}: raise it, or shorten them."
+    )
 
 
 def _refuse(num_tokens: int, num_reply: int, row_tokens: int) -> str:

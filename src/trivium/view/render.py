@@ -10,9 +10,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from trivium.inert import finalize, inert
 from trivium.report.page import TEMPLATES as REPORT_TEMPLATES
 from trivium.report.page import number, percent, safe_json
-from trivium.view.inert import finalize, inert
 from trivium.view.site import Site
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -19,7 +19,7 @@ from trivium.evaluate.stage import EvaluateConfig
 from trivium.mix.stage import MixConfig
 from trivium.models.ladder import derive
 from trivium.models.phi import LADDER
-from trivium.pipeline import STAGES
+from trivium.pipeline import WHOLE
 from trivium.pivotal.stage import PivotalConfig
 from trivium.recipe import Recipe
 from trivium.report.stage import ReportConfig
@@ -62,7 +62,7 @@ def rung(name: str) -> Recipe:
     )
     return Recipe(
         name=name,
-        stages=tuple(stage.name for stage in STAGES if stage.name != "export"),
+        stages=WHOLE,
         curate=CurateConfig(installation=not large, paths=("data/web", "data/code", "data/books") * large),
         items=ItemsConfig(),
         synthesize=SynthesizeConfig(),

@@ -20,7 +20,7 @@ from trivium.mix.plan import PHI4_BUDGET_TOKENS, PHI4_SHARES, PHI4_UNIQUE_TOKENS
 from trivium.mix.stage import MixConfig
 from trivium.models.cost import Expected
 from trivium.models.phi import LADDER
-from trivium.pipeline import STAGES
+from trivium.pipeline import WHOLE
 from trivium.pivotal.stage import PivotalConfig
 from trivium.recipe import Recipe
 from trivium.report.stage import ReportConfig
@@ -75,7 +75,7 @@ def recipe() -> Recipe:
     )
     return Recipe(
         name="phi4",
-        stages=tuple(stage.name for stage in STAGES if stage.name != "export"),
+        stages=WHOLE,
         curate=CurateConfig(installation=False, paths=("data/web", "data/code", "data/books")),
         items=ItemsConfig(),
         synthesize=SynthesizeConfig(teacher=TeacherConfig(where="http://localhost:8000/v1", model="teacher")),

@@ -19,7 +19,7 @@ from trivium.evaluate.items_stage import ItemsConfig
 from trivium.evaluate.stage import EvaluateConfig
 from trivium.mix.stage import MixConfig
 from trivium.models.phi import PREVIOUS_TOKEN_LAYER, ModelConfig
-from trivium.pipeline import STAGES
+from trivium.pipeline import WHOLE
 from trivium.pivotal.stage import PivotalConfig
 from trivium.recipe import Recipe
 from trivium.report.stage import ReportConfig
@@ -43,7 +43,7 @@ def recipe() -> Recipe:
         name="pocket",
         seed=0,
         workers=2,
-        stages=tuple(stage.name for stage in STAGES if stage.name != "export"),
+        stages=WHOLE,
         # Reference entries are fragments by nature: too few of them read well by themselves.
         curate=CurateConfig(max_books_bytes=500_000, readable_seeds=False),
         items=ItemsConfig(facts_unknown=200),

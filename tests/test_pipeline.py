@@ -13,6 +13,7 @@ import pytest
 
 from trivium import pipeline
 from trivium.errors import ConfigError, StageError
+from trivium.recipe import shipped
 from trivium.store import files
 from trivium.store.run import Run, StageDir
 
@@ -157,3 +158,9 @@ def test_stage_door_reads_only_what_came_before(tmp_path: Path) -> None:
     door = StageDir(name="mix", path=tmp_path, seed=0)
     with pytest.raises(StageError, match="no finished stage 'sft'"):
         door.folder("sft")
+
+
+@pytest.mark.parametrize("name", ["pocket", "phi4", "ladder:mini"])
+def test_whole_recipes_end_with_the_report_and_need_no_file_from_outside(name):
+    stages = shipped(name).stages
+    assert stages[0] == "curate" and stages[-1] == "report" and len(stages) == 16

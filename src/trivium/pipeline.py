@@ -62,6 +62,8 @@ STAGES = (
     Stage("export", "trivium.pivotal.export_stage"),
     Stage("guard", "trivium.evaluate.guard_stage"),
 )
+WHOLE = tuple(stage.name for stage in STAGES if stage.name not in ("export", "guard"))
+"""From sources to the report; the rest only goes with a recipe that has files or a model from outside."""
 
 Say = Callable[[str], None]
 

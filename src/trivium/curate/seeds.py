@@ -54,14 +54,14 @@ def shortlist(
     import pyarrow as pa
 
     passed_over: Counter[str] = Counter()
-    best: pa.Table | None = None
-    waiting: list[pa.Table] = []
+    parts: list[pa.Table] = []
+    waiting = 0
     for table in tables:
-        waiting.append(_worth(table, passed_over))
-        if sum(part.num_rows for part in waiting) >= SHORTLIST_ROWS:
-            best = _best(waiting if best is None else [best, *waiting], count, topics)
-            waiting = []
-    rows = _best(waiting if best is None else [best, *waiting], count, topics).drop_columns("value")
+        parts.append(_worth(table, passed_over))
+        waiting += parts[-1].num_rows
+        if waiting >= SHORTLIST_ROWS:
+            parts, waiting = [_best(parts, count, topics)], 0
+    rows = _best(parts, count, topics).drop_columns("value")
     for field in schema_of(Passage):
         if field.name not in LIGHT:
             empty = {"text": "", "tags": []}.get(field.name, 0)

@@ -90,8 +90,8 @@ def run(config: GuardConfig, stage: StageDir) -> dict[str, Any]:
     begin = find_model(config.start, stage)
     folders = {START: begin}
     for name in config.rounds:
+        own = find_model(name, stage)
         for share in config.shares:
-            own = find_model(name, stage)
             folders[f"{name}@{share:g}"] = own if share == 1 else between(begin, own, share, stage)
     dev_tasks = (*config.targets, *config.untouched)
     values = scores(measure(config, stage, folders, dev_tasks, "dev", config.dev_items)[0], config, dev_tasks)

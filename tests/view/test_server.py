@@ -1,12 +1,15 @@
 """Who may ask, what they get, and that no row of a run can act in the browser."""
 
+import gc
 import re
 import socket
+import weakref
 
 import pytest
 
 from trivium.inert import inert
 from trivium.view import guard, routes
+from trivium.view.site import Site
 
 TRACED = "/trace?id=" + "a" * 20
 ADDRESSES = [*routes.PAGES, TRACED, "/data?table=01-curate/passages", "/row?table=01-curate/passages&n=119",
@@ -134,3 +137,14 @@ def test_a_taken_port_is_one_sentence(served, capsys):
     assert main.main(["view", str(served.run), "--port", str(served.port)]) == 2
     assert f"--port: got {served.port}, which another program uses" in capsys.readouterr().err
     assert main.main(["view", str(served.run / "none")]) == 2
+
+
+def test_nothing_of_a_run_outlives_its_server(to_serve):
+    served = next(to_serve)
+    assert served.ask(TRACED)[0] == 200
+    (site,) = [
+        weakref.ref(one) for one in gc.get_objects() if type(one) is Site and one.run.path == served.run
+    ]
+    to_serve.close()
+    gc.collect()
+    assert site() is None

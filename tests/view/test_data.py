@@ -10,6 +10,7 @@ from trivium.store import files
 from trivium.view import tables
 from trivium.view.asking import ROWS_A_PAGE, find, one_row, read_ask
 from trivium.view.facets import BINS, facets, spreads
+from trivium.view.pages import data
 from trivium.view.query import Query
 from trivium.view.tables import kind_of
 from trivium.view.words import Words
@@ -173,3 +174,15 @@ def test_a_table_of_too_many_words_has_no_index_and_is_scanned(site, monkeypatch
     site.tables.threads[-1].join(60)
     assert words.pieces == [] and not words.ready.is_set()
     assert asked(site, ("q", "pears")).total == 60
+
+
+def test_what_a_filter_leaves_is_taken_away_whole_and_in_order(site, monkeypatch):
+    words = Query([("table", PASSAGES), ("q", "pears"), ("sort", "quality"), ("down", "1"), ("page", "2")])
+    taken = [json.loads(line) for line in data.take(site, words).split("\n")[:-1]]
+    expected = [row for row in rows_of(site) if "pears" in row["text"].lower()]
+    assert taken == sorted(expected, key=lambda row: -row["quality"])
+    nested = data.take(site, Query([("table", "03-synthesize/examples")]))
+    assert [json.loads(line) for line in nested.split("\n")[:-1]] == rows_of(site, "03-synthesize/examples")
+    monkeypatch.setattr("trivium.view.asking.MOST_TAKEN", 59)
+    with pytest.raises(DataError, match="more than 59 rows"):
+        data.take(site, words)

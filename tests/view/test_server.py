@@ -139,6 +139,17 @@ def test_a_taken_port_is_one_sentence(served, capsys):
     assert main.main(["view", str(served.run / "none")]) == 2
 
 
+def test_rows_are_taken_away_as_a_file_that_no_browser_runs(served):
+    status, headers, text = served.ask("/rows.jsonl?table=01-curate/passages&q=script")
+    assert status == 200 and text.count("\n") == 1 and "<script>" in text
+    assert headers["Content-Disposition"].startswith("attachment")
+    assert headers["Content-Type"].startswith("application/x-ndjson")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert served.ask("/rows.jsonl?table=01-curate/passages", Cookie="")[0] == 401
+    assert served.ask("/rows.jsonl?table=/etc/passwd")[0] == 400
+    assert served.post("/rows.jsonl", "table=01-curate/passages")[0] == 404
+
+
 def test_nothing_of_a_run_outlives_its_server(to_serve):
     served = next(to_serve)
     assert served.ask(TRACED)[0] == 200

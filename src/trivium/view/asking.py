@@ -13,6 +13,8 @@ ROWS_A_PAGE = 50
 CELL_CHARACTERS = 240
 """Longest text of a cell in the table; a row's own page shows all of it."""
 LONGEST_SEARCH = 200
+MOST_TAKEN = 100_000
+"""Rows that leave as JSON lines in one piece."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,27 @@ def find(tables: Tables, table: Loaded, ask: Ask) -> Found:
         values,
     ).fetchall()
     return Found(total, _rows(cursor, table, [number for (number,) in numbers]), pages)
+
+
+def all_rows(tables: Tables, table: Loaded, ask: Ask) -> list[dict[str, Any]]:
+    """Return whole rows of everything that a filter leaves, in its order.
+
+    Raises:
+        DataError: There are more than `MOST_TAKEN`.
+    """
+    condition, values = where(tables, table, ask)
+    names = [column.name for column in table.columns]
+    chosen = ", ".join(column.quoted for column in table.columns)
+    order = _order(table, ask) or f"ORDER BY {table.row}"
+    found = tables.cursor().execute(
+        f"SELECT {chosen} FROM {table.sql} WHERE {condition} {order} LIMIT {MOST_TAKEN + 1}", values
+    ).fetchall()  # fmt: skip
+    if len(found) > MOST_TAKEN:
+        raise DataError(
+            f"{table.place.name}: got more than {MOST_TAKEN:,} rows to take away; expected fewer, narrow the "
+            f"filter or read {table.place.path.name}, which is a plain Parquet file."
+        )
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 def _searched(tables: Tables, table: Loaded, ask: Ask) -> Found:

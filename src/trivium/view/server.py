@@ -76,13 +76,14 @@ async def _answer(site: Site, request: web.Request) -> web.Response:
     if path.startswith(routes.STATIC_PREFIX) and request.method != "POST":
         return _static(path.removeprefix(routes.STATIC_PREFIX))
     table = routes.ACTIONS if request.method == "POST" else routes.PAGES
-    work = table.get(path)
+    work = table.get(path) or (routes.FILES.get(path) if request.method != "POST" else None)
     if work is None:
         return _page(error_page("Not found", "There is no such page; start from the run page."), 404)
     words = await request.post() if request.method == "POST" else request.query
     query = Query([(key, value) for key, value in words.items() if isinstance(value, str)])
     try:
-        return _page(await asyncio.to_thread(work, site, query), 200)
+        text = await asyncio.to_thread(work, site, query)
+        return _file(path, text) if path in routes.FILES else _page(text, 200)
     except TriviumError as error:
         return _page(error_page("That does not work", str(error), part=query.part), 400)
     except Exception:
@@ -98,6 +99,16 @@ def _static(name: str) -> web.Response:
     body, kind = found
     return web.Response(
         body=body, content_type=kind, charset="utf-8", headers={"Cache-Control": "private, max-age=60"}
+    )
+
+
+def _file(path: str, text: str) -> web.Response:
+    named = {"Content-Disposition": f'attachment; filename="{path.removeprefix("/")}"'}
+    return web.Response(
+        body=text.encode(errors="replace"),
+        content_type="application/x-ndjson",
+        charset="utf-8",
+        headers=named,
     )
 
 

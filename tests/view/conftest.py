@@ -233,3 +233,9 @@ def site(run: Path) -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     yield from start(small_run(tmp_path_factory.mktemp("view") / "small"))
+
+
+@pytest.fixture
+def to_serve(run: Path) -> Iterator[Served]:
+    """A server that has not started: `next` starts it, closing the generator ends it."""
+    return start(run)

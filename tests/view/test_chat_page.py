@@ -1,8 +1,11 @@
 """Two checkpoints side by side: their tokens, probabilities and chances are the model's own."""
 
+import json
 import math
+import re
 import shutil
 from contextlib import closing
+from html import unescape
 
 import pytest
 
@@ -87,3 +90,29 @@ def test_what_cannot_be_asked_is_one_sentence(site, changed):
     form = [pair for pair in FORM if pair[0] != changed[0]] + [changed, ("answer", "7"), ("rollouts", "1")]
     with pytest.raises(DataError, match="expected"):
         chat.answer(site, Query(form))
+
+
+def test_a_question_goes_on_from_the_checkpoints_own_replies(site, monkeypatch):
+    turns = [{"user": WORDS[1], "sft": "fox", "dpo1": "quick"}]
+    form = Query([*FORM, ("go_on", "1"), ("turns", json.dumps(turns))])
+    read = chat.conversation(chat.read_turns(form), "dpo1", WORDS[0], "chat")
+    assert [(turn.role, turn.content) for turn in read] == [
+        ("user", WORDS[1]), ("assistant", "quick"), ("user", WORDS[0]),
+    ]  # fmt: skip
+    assert len(chat.conversation(turns, "dpo1", WORDS[0], "plain")) == 1
+    assert chat.read_turns(Query([*FORM, ("turns", json.dumps(turns))])) == []
+    html = chat.answer(site, form)
+    kept = json.loads(unescape(re.search(r'name="turns" value="([^"]*)"', html)[1]))
+    assert kept[0] == turns[0] and kept[1]["user"] == WORDS[0] and set(kept[1]) == {"user", "sft", "dpo1"}
+    assert "after 2 turns" in html
+    seen = []
+    monkeypatch.setattr(chat, "generate", lambda model, tokenizer, ids, *rest: seen.append(len(ids)) or [])
+    for more in ([], form.pairs[-2:]):
+        chat.reply(site, "sft", WORDS[0], Query([*FORM, *more]))
+    assert seen[0] < seen[1]
+
+
+@pytest.mark.parametrize("turns", ["x", "[1]", "[{}]", '[{"user": 1}]', json.dumps([{"user": "a"}] * 21)])
+def test_turns_that_our_page_did_not_send_are_one_sentence(turns):
+    with pytest.raises(DataError, match="start anew"):
+        chat.read_turns(Query([("go_on", "1"), ("turns", turns)]))

@@ -10,8 +10,10 @@ from trivium.store import files
 from trivium.view import tables
 from trivium.view.asking import ROWS_A_PAGE, find, one_row, read_ask
 from trivium.view.facets import BINS, facets, spreads
+from trivium.view.pages import data
 from trivium.view.query import Query
 from trivium.view.tables import kind_of
+from trivium.view.words import Words
 
 PASSAGES = "01-curate/passages"
 
@@ -25,7 +27,17 @@ def asked(site, *pairs, name=PASSAGES):
     return find(site.tables, table, read_ask(Query(list(pairs))))
 
 
-@pytest.mark.parametrize("scanned", [False, True], ids=["in memory", "where it lies"])
+def lay(site, monkeypatch, how):
+    """Have tables kept as large ones are."""
+    if how == "where it lies":
+        monkeypatch.setattr(tables, "LOADED_BYTES", 0)
+    if how == "indexed":
+        monkeypatch.setattr(tables, "INDEXED_BYTES", 0)
+        monkeypatch.setattr(tables, "PIECE_ROWS", 50)
+        assert site.tables.open(PASSAGES).words.ready.wait(60)
+
+
+@pytest.mark.parametrize("how", ["in memory", "indexed", "where it lies"])
 @pytest.mark.parametrize(
     ("pairs", "fits"),
     [
@@ -33,6 +45,9 @@ def asked(site, *pairs, name=PASSAGES):
         ([("q", "PEARS")], lambda row: "pears" in row["text"].lower()),
         ([("q", "number apples")], lambda row: "number" in row["text"] and "apples" in row["text"]),
         ([("q", '"number 1"')], lambda row: "number 1" in row["text"]),
+        ([("q", '"ssage  number 1"')], lambda row: False),
+        ([("q", '"ssage number 11"')], lambda row: "passage number 11" in row["text"]),
+        ([("q", "e 77")], lambda row: "77" in row["text"]),
         ([("q", "100%_'; DROP")], lambda row: False),
         ([("is.kind", "web")], lambda row: row["kind"] == "web"),
         ([("is.kind", "web"), ("is.kind", "code")], lambda row: True),
@@ -46,9 +61,8 @@ def asked(site, *pairs, name=PASSAGES):
         ([("sort", "text")], lambda row: True),
     ],
 )
-def test_a_filter_leaves_what_python_leaves(site, monkeypatch, scanned, pairs, fits):
-    if scanned:
-        monkeypatch.setattr(tables, "LOADED_BYTES", 0)
+def test_a_filter_leaves_what_python_leaves(site, monkeypatch, how, pairs, fits):
+    lay(site, monkeypatch, how)
     expected = [i for i, row in enumerate(rows_of(site)) if fits(row)]
     order = dict(pairs).get("sort")
     if order:
@@ -131,3 +145,44 @@ def test_unfinished_stages_and_damaged_files_are_no_tables(site):
     assert not {"03-synthesize/examples", "13-judge/judged"} & names
     with pytest.raises(DataError, match="expected one that a finished stage wrote"):
         site.tables.open("03-synthesize/examples")
+
+
+def test_the_index_answers_what_a_scan_of_all_texts_answers(site, monkeypatch):
+    lay(site, monkeypatch, "indexed")
+    words = site.tables.open(PASSAGES).words
+    texts = [row["text"].lower() for row in rows_of(site)]
+    for terms in (["57"], ["apples", "7"], ["apples", "57"], ["mber", "77"], ["nothing"]):
+        found = words.find(terms)
+        expected = [i for i, text in enumerate(texts) if all(term in text for term in terms)]
+        if found is not None:
+            held = found.rows.tolist()
+            assert held == expected if found.sure else set(held) >= set(expected), terms
+    assert words.find(["57"]).sure and words.find(["apples", "57"]).rows.tolist() == [57]
+    assert words.find(["00"]) is None and words.find(["e"]) is None  # a scan is sooner
+
+
+def test_before_its_index_is_whole_a_table_is_scanned(site, monkeypatch):
+    monkeypatch.setattr(tables, "INDEXED_BYTES", 0)
+    monkeypatch.setattr(Words, "read", lambda words, batches: None)
+    assert asked(site, ("q", "number 11")).total == sum("11" in row["text"] for row in rows_of(site))
+
+
+def test_a_table_of_too_many_words_has_no_index_and_is_scanned(site, monkeypatch):
+    monkeypatch.setattr(tables, "INDEXED_BYTES", 0)
+    monkeypatch.setattr("trivium.view.words.MOST_WORDS", 100)
+    words = site.tables.open(PASSAGES).words
+    site.tables.threads[-1].join(60)
+    assert words.pieces == [] and not words.ready.is_set()
+    assert asked(site, ("q", "pears")).total == 60
+
+
+def test_what_a_filter_leaves_is_taken_away_whole_and_in_order(site, monkeypatch):
+    words = Query([("table", PASSAGES), ("q", "pears"), ("sort", "quality"), ("down", "1"), ("page", "2")])
+    taken = [json.loads(line) for line in data.take(site, words).split("\n")[:-1]]
+    expected = [row for row in rows_of(site) if "pears" in row["text"].lower()]
+    assert taken == sorted(expected, key=lambda row: -row["quality"])
+    nested = data.take(site, Query([("table", "03-synthesize/examples")]))
+    assert [json.loads(line) for line in nested.split("\n")[:-1]] == rows_of(site, "03-synthesize/examples")
+    monkeypatch.setattr("trivium.view.asking.MOST_TAKEN", 59)
+    with pytest.raises(DataError, match="more than 59 rows"):
+        data.take(site, words)

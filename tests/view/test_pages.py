@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -204,3 +205,48 @@ def test_a_parent_on_another_branch_is_not_called_lost(site):
     shown = trace._shown(site, example, set(trace.ids_of(example)))
     assert (shown["elsewhere"], shown["missing"]) == ([], [])
     assert (shown["parents"][1]["elsewhere"], shown["parents"][1]["missing"]) == (["p"], ["gone"])
+
+
+def test_items_are_found_by_words_of_question_and_reply(site):
+    log = evaluation.log_table(site)
+
+    def ids(words):
+        return [
+            item["id"]
+            for item in evaluation.compare(site, log, Query([("kind", "all"), ("q", words)]))["items"]
+        ]
+
+    assert ids("6 x 7?") == ["e" * 20]
+    assert ids("SCRIPT") == ["0" * 20, "e" * 20] and ids("script nowhere") == []
+
+
+def test_people_label_apart_and_their_agreement_is_shown(site):
+    answers = {"ann": ["yes"] * 8 + ["no"] * 4, "bob": ["yes"] * 6 + ["no"] * 6}
+    for name, said in answers.items():
+        for answer in said:
+            table = site.tables.open("01-curate/passages")
+            row_id = review.desk(site, QUEUES["seeds"], table, None, name)["row_id"]
+            words = [("queue", "seeds"), ("id", row_id), ("answer", answer), ("by", name)]
+            text = review.label(site, Query(words))
+    assert "ann: <strong>83.3 %</strong> of 12 rows" in text and "bob:" not in text
+    assert "Agreement with other people" not in review.show(site, Query([("by", "cat")]))
+    review.label(site, Query([("queue", "seeds"), ("answer", "undo"), ("by", "bob")]))
+    assert {name: len(rows) for name, rows in Labels(site.run.path).people("seeds").items()} == {
+        "ann": 12,
+        "bob": 11,
+    }
+
+
+def test_the_losses_of_a_run_beside_are_drawn_dotted_in_the_same_chart(site, tmp_path):
+    from trivium.store.run import Run
+    from trivium.view.pages import run as run_page
+
+    other = tmp_path / "other"
+    shutil.copytree(site.run.path, other)
+    alone = run_page.figures(site, [])["loss-base"]["data"]
+    site.beside = Run.open(other)
+    both = run_page.figures(site, [])["loss-base"]["data"]
+    assert [line["name"] for line in both] == ["web", "web, other"]
+    assert [line["line"]["dash"] for line in both] == ["solid", "dot"]
+    assert both[0] == alone[0] and both[1]["y"] == alone[0]["y"]
+    assert both[0]["line"]["color"] == both[1]["line"]["color"]

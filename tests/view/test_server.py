@@ -1,12 +1,15 @@
 """Who may ask, what they get, and that no row of a run can act in the browser."""
 
+import gc
 import re
 import socket
+import weakref
 
 import pytest
 
 from trivium.inert import inert
 from trivium.view import guard, routes
+from trivium.view.site import Site
 
 TRACED = "/trace?id=" + "a" * 20
 ADDRESSES = [*routes.PAGES, TRACED, "/data?table=01-curate/passages", "/row?table=01-curate/passages&n=119",
@@ -134,3 +137,25 @@ def test_a_taken_port_is_one_sentence(served, capsys):
     assert main.main(["view", str(served.run), "--port", str(served.port)]) == 2
     assert f"--port: got {served.port}, which another program uses" in capsys.readouterr().err
     assert main.main(["view", str(served.run / "none")]) == 2
+
+
+def test_rows_are_taken_away_as_a_file_that_no_browser_runs(served):
+    status, headers, text = served.ask("/rows.jsonl?table=01-curate/passages&q=script")
+    assert status == 200 and text.count("\n") == 1 and "<script>" in text
+    assert headers["Content-Disposition"].startswith("attachment")
+    assert headers["Content-Type"].startswith("application/x-ndjson")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert served.ask("/rows.jsonl?table=01-curate/passages", Cookie="")[0] == 401
+    assert served.ask("/rows.jsonl?table=/etc/passwd")[0] == 400
+    assert served.post("/rows.jsonl", "table=01-curate/passages")[0] == 404
+
+
+def test_nothing_of_a_run_outlives_its_server(to_serve):
+    served = next(to_serve)
+    assert served.ask(TRACED)[0] == 200
+    (site,) = [
+        weakref.ref(one) for one in gc.get_objects() if type(one) is Site and one.run.path == served.run
+    ]
+    to_serve.close()
+    gc.collect()
+    assert site() is None

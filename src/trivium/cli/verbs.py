@@ -234,6 +234,8 @@ class ViewVerb:
     """Run folder."""
     port: Annotated[int, tyro.conf.arg(metavar="N")] = 0
     """Port on this machine; 0 takes any free one."""
+    beside: Folder = None
+    """Another run, whose losses are drawn into the same charts, dotted."""
     open: tyro.conf.FlagCreatePairsOff[bool] = False
     """Open the page in the browser as well."""
 

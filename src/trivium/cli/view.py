@@ -20,7 +20,7 @@ def view(command: ViewVerb) -> int:
 
     if not 0 <= command.port <= 65535:
         raise ConfigError(f"--port: got {command.port}; expected 0 (any free one) to 65535.")
-    site = Site.open(command.run)
+    site = Site.open(command.run, command.beside)
 
     def ready(address: str) -> None:
         say(f"open    {address}")

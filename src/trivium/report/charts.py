@@ -19,27 +19,33 @@ def loss_curves(losses: dict[str, list[dict[str, Any]]]) -> dict[str, Figure]:
     """Draw one chart a training stage: loss against tokens, a line a source.
 
     Args:
-        losses: Checkpoint name -> rows {step, tokens, source, loss}.
+        losses: Checkpoint name -> rows {step, tokens, source, loss}; those of another run, drawn dotted, have
+            its name under `run`.
     """
     return {stage: _loss_figure(rows) for stage, rows in losses.items()}
 
 
 def _loss_figure(rows: Sequence[dict[str, Any]]) -> Figure:
-    lines: dict[str, tuple[list[float], list[float]]] = {}
+    lines: dict[tuple[str, str], tuple[list[float], list[float]]] = {}
     for row in rows:
-        xs, ys = lines.setdefault(row["source"], ([], []))
+        xs, ys = lines.setdefault((row["source"], row.get("run", "")), ([], []))
         xs.append(row["tokens"])
         ys.append(row["loss"])
+    sources = sorted({source for source, _ in lines})
     data = [
         {
             "type": "scatter",
             "mode": "lines",
-            "name": source,
+            "name": f"{source}, {run}" if run else source,
             "x": xs,
             "y": _smooth(ys),
-            "line": {"color": PALETTE[i % len(PALETTE)], "width": 1.8},
+            "line": {
+                "color": PALETTE[sources.index(source) % len(PALETTE)],
+                "width": 1.8,
+                "dash": "dot" if run else "solid",
+            },
         }
-        for i, (source, (xs, ys)) in enumerate(sorted(lines.items()))
+        for (source, run), (xs, ys) in sorted(lines.items())
     ]
     return {"data": data, "layout": plain_layout("tokens seen", "training loss (nats a token)")}
 

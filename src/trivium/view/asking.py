@@ -13,6 +13,8 @@ ROWS_A_PAGE = 50
 CELL_CHARACTERS = 240
 """Longest text of a cell in the table; a row's own page shows all of it."""
 LONGEST_SEARCH = 200
+MOST_TAKEN = 100_000
+"""Rows that leave as JSON lines in one piece."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,12 @@ class Ask:
     @property
     def filtered(self) -> bool:
         """Whether anything narrows the table."""
-        return bool(self.terms or self.chosen or self.least or self.most)
+        return bool(self.terms) or self.narrowed
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether anything but a search does."""
+        return bool(self.chosen or self.least or self.most)
 
 
 def read_ask(query: Query) -> Ask:
@@ -101,20 +108,61 @@ class Found:
 
 def find(tables: Tables, table: Loaded, ask: Ask) -> Found:
     """Return how many rows a filter leaves, and one page of them."""
+    if ask.terms and not ask.narrowed and not ask.sort:
+        return _searched(tables, table, ask)
     condition, values = where(tables, table, ask)
     cursor = tables.cursor()
     total = table.place.rows
     if ask.filtered:
-        counted = cursor.execute(f"SELECT count(*) FROM {table.sql} WHERE {condition}", values).fetchone()
-        total = int(counted[0]) if counted else 0
-    pages = max(1, -(-total // ROWS_A_PAGE))
-    first = (min(ask.page, pages) - 1) * ROWS_A_PAGE
+        total = _count(cursor, f"{table.sql} WHERE {condition}", values)
+    pages, first = _pages(total, ask)
     order = _order(table, ask)
     numbers = cursor.execute(
         f"SELECT {table.row} FROM {table.sql} WHERE {condition} {order} LIMIT {ROWS_A_PAGE} OFFSET {first}",
         values,
     ).fetchall()
     return Found(total, _rows(cursor, table, [number for (number,) in numbers]), pages)
+
+
+def all_rows(tables: Tables, table: Loaded, ask: Ask) -> list[dict[str, Any]]:
+    """Return whole rows of everything that a filter leaves, in its order.
+
+    Raises:
+        DataError: There are more than `MOST_TAKEN`.
+    """
+    condition, values = where(tables, table, ask)
+    names = [column.name for column in table.columns]
+    chosen = ", ".join(column.quoted for column in table.columns)
+    order = _order(table, ask) or f"ORDER BY {table.row}"
+    found = tables.cursor().execute(
+        f"SELECT {chosen} FROM {table.sql} WHERE {condition} {order} LIMIT {MOST_TAKEN + 1}", values
+    ).fetchall()  # fmt: skip
+    if len(found) > MOST_TAKEN:
+        raise DataError(
+            f"{table.place.name}: got more than {MOST_TAKEN:,} rows to take away; expected fewer, narrow the "
+            f"filter or read {table.place.path.name}, which is a plain Parquet file."
+        )
+    return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def _searched(tables: Tables, table: Loaded, ask: Ask) -> Found:
+    """Return what a search alone leaves: its hits need not be looked up in the table to be counted."""
+    cursor, hits = tables.cursor(), tables.hits(table, ask.terms)
+    total = _count(cursor, hits, [])
+    pages, first = _pages(total, ask)
+    numbers = cursor.execute(f"SELECT r FROM {hits} ORDER BY r LIMIT {ROWS_A_PAGE} OFFSET {first}").fetchall()
+    return Found(total, _rows(cursor, table, [number for (number,) in numbers]), pages)
+
+
+def _count(cursor: Any, rows: str, values: list[Any]) -> int:
+    counted = cursor.execute(f"SELECT count(*) FROM {rows}", values).fetchone()
+    return int(counted[0]) if counted else 0
+
+
+def _pages(total: int, ask: Ask) -> tuple[int, int]:
+    """Return how many pages there are, and where the one that is asked for begins."""
+    pages = max(1, -(-total // ROWS_A_PAGE))
+    return pages, (min(ask.page, pages) - 1) * ROWS_A_PAGE
 
 
 def _order(table: Loaded, ask: Ask) -> str:

@@ -14,6 +14,7 @@ from trivium.errors import DataError
 FILE = "labels.jsonl"
 ANSWERS = ("yes", "no", "unsure")
 LONGEST_NOTE = 2000
+LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,8 @@ class Label:
     answer: str
     """One of `ANSWERS`; empty takes an earlier label back."""
     note: str = ""
+    by: str = ""
+    """Who says so: a name that tells the people of one run apart."""
     time: float = 0.0
     """Seconds since the epoch."""
 
@@ -38,19 +41,28 @@ class Labels:
         self.path = run / FILE
         self.lock = threading.Lock()
 
-    def all(self, queue: str) -> dict[str, Label]:
-        """Return row id -> the label that counts, in the order of labelling.
+    def all(self, queue: str, by: str = "") -> dict[str, Label]:
+        """Return row id -> the label of one person that counts, in the order of labelling.
 
         Raises:
             DataError: A line of the file is no label.
         """
-        found: dict[str, Label] = {}
+        return self.people(queue).get(by, {})
+
+    def people(self, queue: str) -> dict[str, dict[str, Label]]:
+        """Return name -> row id -> the label that counts, for everyone who has labelled.
+
+        Raises:
+            DataError: A line of the file is no label.
+        """
+        found: dict[str, dict[str, Label]] = {}
         for number, line in enumerate(self._lines(), 1):
             label = _read(line, f"{self.path}:{number}")
             if label.queue == queue:
-                found.pop(label.id, None)
+                own = found.setdefault(label.by, {})
+                own.pop(label.id, None)
                 if label.answer:
-                    found[label.id] = label
+                    own[label.id] = label
         return found
 
     def add(self, label: Label) -> None:
@@ -61,7 +73,11 @@ class Labels:
         """
         if label.answer and label.answer not in ANSWERS:
             raise DataError(f"label: got {label.answer[:20]!r}; expected one of {', '.join(ANSWERS)}.")
-        stamped = asdict(label) | {"note": label.note[:LONGEST_NOTE], "time": round(time.time(), 3)}
+        stamped = asdict(label) | {
+            "note": label.note[:LONGEST_NOTE],
+            "by": label.by[:LONGEST_NAME],
+            "time": round(time.time(), 3),
+        }
         line = json.dumps(stamped, ensure_ascii=True) + "\n"
         with self.lock, open(self.path, "ab") as file:
             whole = self.path.read_bytes().rfind(b"\n") + 1

@@ -26,6 +26,8 @@ PAGES: dict[str, Work] = {
     "/chat": chat.show,
     "/review": review.show,
 }
+FILES: dict[str, Work] = {"/rows.jsonl": data.take}
+"""What a browser saves rather than shows."""
 ACTIONS: dict[str, Work] = {"/chat": chat.answer, "/review": review.label}
 """What a POST may do; only `review` writes, to the run's own labels.jsonl."""
 

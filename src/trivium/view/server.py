@@ -11,7 +11,6 @@ import contextlib
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from aiohttp import web
@@ -33,30 +32,20 @@ def build(site: Site, token: str) -> web.Application:
         site: What the pages read.
         token: Opens the first page; afterwards a cookie carries it.
     """
-    app = web.Application(client_max_size=MAX_POST_BYTES, middlewares=[_guarded(token)])
+    app = web.Application(client_max_size=MAX_POST_BYTES)
 
-    async def answer(request: web.Request) -> web.Response:
-        return await _answer(site, request)
+    async def answer(request: web.Request) -> web.StreamResponse:
+        # Not a middleware: aiohttp keeps those, and what they hold, in a cache that outlives the app.
+        response = await _admit(request, site, token)
+        fresh = {name: value for name, value in guard.HEADERS.items() if name not in response.headers}
+        response.headers.update(fresh)
+        return response
 
     app.router.add_route("*", "/{path:.*}", answer)
     return app
 
 
-def _guarded(token: str) -> Any:
-    @web.middleware
-    async def check(request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
-        response = await _admit(request, handler, token)
-        response.headers.update(
-            {name: value for name, value in guard.HEADERS.items() if name not in response.headers}
-        )
-        return response
-
-    return check
-
-
-async def _admit(
-    request: web.Request, handler: Callable[[web.Request], Any], token: str
-) -> web.StreamResponse:
+async def _admit(request: web.Request, site: Site, token: str) -> web.StreamResponse:
     reason = guard.refusal(request.method, request.headers)
     if reason is not None:
         return _page(error_page("Refused", reason), 403)
@@ -66,7 +55,7 @@ async def _admit(
     if not guard.same_token(request.cookies.get(name), token):
         words = "This page needs the token: open the address that `trivium view` printed in its terminal."
         return _page(error_page("No token", words), 401)
-    return await handler(request)
+    return await _answer(site, request)
 
 
 def cookie_name(request: web.Request) -> str:
@@ -87,13 +76,14 @@ async def _answer(site: Site, request: web.Request) -> web.Response:
     if path.startswith(routes.STATIC_PREFIX) and request.method != "POST":
         return _static(path.removeprefix(routes.STATIC_PREFIX))
     table = routes.ACTIONS if request.method == "POST" else routes.PAGES
-    work = table.get(path)
+    work = table.get(path) or (routes.FILES.get(path) if request.method != "POST" else None)
     if work is None:
         return _page(error_page("Not found", "There is no such page; start from the run page."), 404)
     words = await request.post() if request.method == "POST" else request.query
     query = Query([(key, value) for key, value in words.items() if isinstance(value, str)])
     try:
-        return _page(await asyncio.to_thread(work, site, query), 200)
+        text = await asyncio.to_thread(work, site, query)
+        return _file(path, text) if path in routes.FILES else _page(text, 200)
     except TriviumError as error:
         return _page(error_page("That does not work", str(error), part=query.part), 400)
     except Exception:
@@ -109,6 +99,16 @@ def _static(name: str) -> web.Response:
     body, kind = found
     return web.Response(
         body=body, content_type=kind, charset="utf-8", headers={"Cache-Control": "private, max-age=60"}
+    )
+
+
+def _file(path: str, text: str) -> web.Response:
+    named = {"Content-Disposition": f'attachment; filename="{path.removeprefix("/")}"'}
+    return web.Response(
+        body=text.encode(errors="replace"),
+        content_type="application/x-ndjson",
+        charset="utf-8",
+        headers=named,
     )
 
 

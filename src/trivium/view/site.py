@@ -24,19 +24,22 @@ class Site:
     run: Run
     tables: Tables
     labels: Labels
+    beside: Run | None = None
+    """Another run, whose losses are drawn into the same charts."""
     thinking: threading.Lock = field(default_factory=threading.Lock)
     """Held while a model works: one at a time."""
     _tokenizer: list[Tokenizer] = field(default_factory=list)
 
     @classmethod
-    def open(cls, path: Path | str) -> Site:
-        """Open a run folder.
+    def open(cls, path: Path | str, beside: Path | str | None = None) -> Site:
+        """Open a run folder, and perhaps another one to compare it with.
 
         Raises:
             DataError: There is no run there.
         """
         run = Run.open(path)
-        return cls(run, Tables(run), Labels(run.path))
+        other = None if beside is None else Run.open(beside)
+        return cls(run, Tables(run), Labels(run.path), other)
 
     def close(self) -> None:
         """End the work on the tables."""

@@ -1,27 +1,33 @@
 """The tables of a run in DuckDB: loaded when first looked at, then filtered, searched and sorted in memory.
 
 A table up to `LOADED_BYTES` is copied into memory with a lower-case text of each row beside it, so a
-search is one scan; a larger one is scanned where it lies.
+search is one scan; of one above `INDEXED_BYTES` the words are indexed in the background, and a search reads
+the words. A table above `LOADED_BYTES` is scanned where it lies.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trivium.errors import DataError
 from trivium.store.run import SCRATCH, Run
+from trivium.view.words import PIECE_ROWS, Found, Words
 
 if TYPE_CHECKING:
     import duckdb
 
 LOADED_BYTES = 2**30
 """1 GiB, uncompressed."""
+INDEXED_BYTES = 2**26
+"""64 MiB, uncompressed: a scan of less takes about 50 ms."""
 KEPT_BYTES = 3 * 2**29
 """Tables stay loaded while they add up to less than this."""
 MEMORY_LIMIT = "4GB"
@@ -74,6 +80,8 @@ class Loaded:
     """The expression that a search reads."""
     num_bytes: int
     """In memory, about; 0 for a view."""
+    words: Words | None = None
+    """The index of a large table."""
 
     def column(self, name: str) -> Column:
         """Return a column by name.
@@ -139,6 +147,7 @@ class Tables:
         self._shut_in()
         self.loaded: OrderedDict[str, Loaded] = OrderedDict()
         self.searches: OrderedDict[tuple[str, tuple[str, ...]], str] = OrderedDict()
+        self.threads: list[threading.Thread] = []
         self.count = 0
         self.lock = threading.RLock()
 
@@ -150,6 +159,10 @@ class Tables:
 
     def close(self) -> None:
         """Let go of the memory and of what was spilled."""
+        for table in self.loaded.values():
+            _stop(table)
+        for thread in self.threads:
+            thread.join()
         self.connection.close()
         del self.connection  # DuckDB counts one that is alive when the interpreter ends as leaked
         self.spill.cleanup()
@@ -183,9 +196,26 @@ class Tables:
             self.count += 1
             table = load(self.cursor(), place, f"table_{self.count}", stamp)
             self.loaded[name] = table
+            self._index(table)
             while len(self.loaded) > 1 and sum(t.num_bytes for t in self.loaded.values()) > KEPT_BYTES:
                 self._forget(next(iter(self.loaded)))
             return table
+
+    def _index(self, table: Loaded) -> None:
+        if table.num_bytes < INDEXED_BYTES:
+            return
+        table.words = Words()
+        thread = threading.Thread(target=table.words.read, args=(self._batches(table),), daemon=True)
+        self.threads = [old for old in self.threads if old.is_alive()] + [thread]
+        thread.start()
+
+    def _batches(self, table: Loaded) -> Iterator[tuple[int, Any]]:
+        with contextlib.closing(self.cursor()) as cursor:
+            reader = cursor.sql(f"SELECT rowid, {table.searchable} FROM {table.sql}").to_arrow_reader(
+                PIECE_ROWS
+            )
+            for batch in reader:
+                yield batch.column(0)[0].as_py(), batch.column(1)
 
     def hits(self, table: Loaded, terms: tuple[str, ...]) -> str:
         """Return the name of a table of the row numbers in which every term occurs, whatever its case."""
@@ -196,18 +226,38 @@ class Tables:
                 return self.searches[key]
             self.count += 1
             name = f"hits_{self.count}"
-            condition = " AND ".join(f"contains({table.searchable}, ?)" for _ in terms)
-            self.cursor().execute(
-                f"CREATE TABLE {name} AS SELECT {table.row} AS r FROM {table.sql} WHERE {condition}",
-                [term.lower() for term in terms],
-            )
+            found = table.words.find([term.lower() for term in terms]) if table.words else None
+            self._search(name, table, [term.lower() for term in terms], found)
             self.searches[key] = name
             while len(self.searches) > KEPT_SEARCHES:
                 self._drop_search(next(iter(self.searches)))
             return name
 
+    def _search(self, name: str, table: Loaded, terms: list[str], found: Found | None) -> None:
+        import pyarrow as pa
+
+        holds = " AND ".join("contains(t, ?)" for _ in terms)
+        with contextlib.closing(self.cursor()) as cursor:
+            if found is None:
+                texts = f"SELECT {table.row} AS r, {table.searchable} AS t FROM {table.sql}"
+                cursor.execute(f"CREATE TABLE {name} AS SELECT r FROM ({texts}) WHERE {holds}", terms)
+                return
+            cursor.register("found", pa.table({"r": found.rows}))
+            if found.sure:
+                cursor.execute(f"CREATE TABLE {name} AS SELECT r FROM found")
+            else:
+                texts = f"SELECT {table.row} AS r, {table.searchable} AS t FROM {table.sql}"
+                few = f"SELECT r, t FROM ({texts}) WHERE r IN (SELECT r FROM found)"
+                cursor.execute(
+                    f"CREATE TABLE {name} AS WITH few AS MATERIALIZED ({few}) "
+                    f"SELECT r FROM few WHERE {holds} ORDER BY r",
+                    terms,
+                )
+            cursor.unregister("found")
+
     def _forget(self, name: str) -> None:
         gone = self.loaded.pop(name)
+        _stop(gone)
         for key in [key for key in self.searches if key[0] == gone.sql]:
             self._drop_search(key)
         kind = "TABLE" if gone.row == "rowid" else "VIEW"
@@ -215,6 +265,11 @@ class Tables:
 
     def _drop_search(self, key: tuple[str, tuple[str, ...]]) -> None:
         self.cursor().execute(f"DROP TABLE {self.searches.pop(key)}")
+
+
+def _stop(table: Loaded) -> None:
+    if table.words is not None:
+        table.words.stopped.set()
 
 
 def load(cursor: duckdb.DuckDBPyConnection, place: Place, sql: str, stamp: tuple[int, int]) -> Loaded:

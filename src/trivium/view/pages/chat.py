@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ TOP = 6
 LONGEST_QUESTION = 8000
 MOST_TOKENS = 512
 MOST_ROLLOUTS = 256
+MOST_TURNS = 20
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Token:
     prob: float
     others: list[tuple[str, float]]
     """The likeliest tokens with their probabilities, the taken one among them where it is."""
+    id: int = 0
 
     @property
     def shade(self) -> int:
@@ -61,7 +64,35 @@ def answer(site: Site, query: Query) -> str:
     wanted = list(dict.fromkeys(name for name in (query.get("left"), query.get("right")) if name))
     with site.thinking:
         replies = [reply(site, stage, text, query) for stage in wanted]
-    return part("chat_part.html", replies=replies, answer=query.get("answer").strip())
+    turns = [*read_turns(query), {"user": text} | {one["stage"]: one["said"] for one in replies}]
+    return part("chat_part.html", replies=replies, turns=json.dumps(turns), count=len(turns))
+
+
+def read_turns(query: Query) -> list[dict[str, str]]:
+    """Return the turns so far (question under `user`, replies under their stages) if they are to go on.
+
+    Raises:
+        DataError: They are not what our own page sends.
+    """
+    if not query.get("go_on"):
+        return []
+    try:
+        turns = json.loads(query.get("turns", "[]"))
+        sound = all(isinstance(text, str) for turn in turns for text in (turn["user"], *turn.values()))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        sound = False
+    if not sound or len(turns) > MOST_TURNS:
+        raise DataError(f"turns: expected at most {MOST_TURNS} of them as the page keeps them; start anew.")
+    return list(turns)
+
+
+def conversation(turns: list[dict[str, str]], stage: str, text: str, style: str) -> list[Message]:
+    """Return what a checkpoint reads: its own earlier turns too, if it has learnt the chat format."""
+    said = [turn for turn in turns if stage in turn] if style == "chat" else []
+    pairs = [(("user", turn["user"]), ("assistant", turn[stage])) for turn in said]
+    return [Message(role=role, content=words) for pair in pairs for role, words in pair] + [
+        Message(role="user", content=text)
+    ]
 
 
 def reply(site: Site, stage: str, text: str, query: Query) -> dict[str, Any]:
@@ -72,16 +103,20 @@ def reply(site: Site, stage: str, text: str, query: Query) -> dict[str, Any]:
 
     folder, style = find_model(site.run.path, stage)
     model, tokenizer = cached_model(folder), load_tokenizer(folder)
-    ids = make_encode(folder, tokenizer, style)([Message(role="user", content=text)])
+    messages = conversation(read_turns(query), stage, text, style)
+    ids = make_encode(folder, tokenizer, style)(messages)
     room = int(model.config.max_position_embeddings) - 1 - len(ids)
     if room < 1:
-        raise DataError(f"question: got {len(ids)} tokens; expected fewer, ask something shorter.")
+        raise DataError(
+            f"question: got {len(ids)} tokens; expected fewer, ask something shorter or start anew."
+        )
     length = min(room, query.whole("tokens", 128, least=1, most=MOST_TOKENS))
     temperature = query.number("temperature", 0.0)
     if not 0 <= temperature <= 10:
         raise DataError(f"temperature: got {temperature}; expected 0 (greedy) to 10.")
     tokens = generate(model, tokenizer, ids, length, temperature, query.whole("seed", 0))
-    found: dict[str, Any] = {"stage": stage, "style": style, "tokens": tokens, "chance": None}
+    said = tokenizer.decode([token.id for token in tokens])
+    found: dict[str, Any] = {"stage": stage, "style": style, "tokens": tokens, "said": said, "chance": None}
     if query.get("answer").strip():
         found["chance"] = chance(model, tokenizer, ids, length, query)
     return found
@@ -120,7 +155,7 @@ def read_token(tokenizer: Any, id_: int, logits_V: Tensor) -> Token:
     top, places = probs_V.topk(min(TOP, probs_V.numel()))
     named = [tokenizer.decode([place], keep_special=True) for place in places.tolist()]
     others = list(zip(named, top.tolist(), strict=True))
-    return Token(tokenizer.decode([id_], keep_special=True), float(probs_V[id_]), others)
+    return Token(tokenizer.decode([id_], keep_special=True), float(probs_V[id_]), others, id_)
 
 
 def chance(model: Any, tokenizer: Any, ids: list[int], length: int, query: Query) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from trivium.errors import DataError
-from trivium.view.asking import CELL_CHARACTERS, Ask, find, one_row, read_ask
+from trivium.view.asking import CELL_CHARACTERS, Ask, all_rows, find, one_row, read_ask
 from trivium.view.facets import facets, spreads, varies
 from trivium.view.query import Query
 from trivium.view.render import page, part
@@ -162,6 +162,17 @@ def made_of(site: Site, table: Loaded, ask: Ask, query: Query) -> dict[str, Any]
         for facet in facets(site.tables, table, ask)
     ]
     return {"facets": shown, "spreads": spreads(site.tables, table, ask)}
+
+
+def take(site: Site, query: Query) -> str:
+    """Return every row that a filter leaves as JSON lines, the columns as they are in the file."""
+    table = site.tables.open(query.get("table"))
+    nested = [column.name for column in table.columns if column.kind in ("nested", "ids")]
+    lines = []
+    for row in all_rows(site.tables, table, read_ask(query)):
+        row |= {name: json.loads(row[name]) for name in nested if row[name] is not None}
+        lines.append(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+    return "".join(lines)
 
 
 def show_row(site: Site, query: Query) -> str:

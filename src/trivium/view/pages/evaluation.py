@@ -49,8 +49,9 @@ def compare(site: Site, log: Loaded, query: Query) -> dict[str, Any] | None:
     b = query.get("b") if query.get("b") in stages else stages[-1]
     kind = query.get("kind") if query.get("kind") in KINDS else KINDS[0]
     items = paired_items(site, log, task, mode, a, b)
-    shown = [item for item in items if fits(item, kind)]
-    described = describe(site, {item["id"] for item in shown[:SHOWN_ITEMS]})
+    shown, words = [item for item in items if fits(item, kind)], query.get("q").lower().split()
+    described = describe(site, {item["id"] for item in (shown if words else shown[:SHOWN_ITEMS])})
+    shown = [item for item in shown if says(item | described.get(item["id"], NO_QUESTION), words)]
     return {
         "tasks": tasks,
         "stages": stages,
@@ -59,6 +60,7 @@ def compare(site: Site, log: Loaded, query: Query) -> dict[str, Any] | None:
         "b": b,
         "kind": kind,
         "kinds": KINDS,
+        "words": query.get("q"),
         "total": len(items),
         "fitting": len(shown),
         "items": [item | described.get(item["id"], NO_QUESTION) for item in shown[:SHOWN_ITEMS]],
@@ -103,6 +105,12 @@ def fits(item: dict[str, Any], kind: str) -> bool:
     gained = item["value_b"] - item["value_a"]
     changed = item["verdict_a"] != item["verdict_b"] or gained != 0
     return {"changed": changed, "gained": gained > 0, "lost": gained < 0, "all": True}[kind]
+
+
+def says(item: dict[str, Any], words: list[str]) -> bool:
+    """Whether every word occurs in the question or in one of the replies, whatever its case."""
+    text = " ".join((item["prompt"], item["reply_a"] or "", item["reply_b"] or "")).lower()
+    return all(word in text for word in words)
 
 
 def difference(items: list[dict[str, Any]]) -> tuple[float, float, float] | None:

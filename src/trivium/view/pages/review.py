@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from trivium.errors import DataError
-from trivium.view.agreement import agree, best_cut
-from trivium.view.labels import ANSWERS, Label
+from trivium.view.agreement import Agreement, agree, best_cut
+from trivium.view.labels import ANSWERS, LONGEST_NAME, Label
 from trivium.view.query import Query
 from trivium.view.queues import QUEUES, Queue, decisions, next_row, open_queue
 from trivium.view.render import page, part
@@ -26,7 +26,7 @@ def show(site: Site, query: Query) -> str:
     queue = known(key)
     if key not in there:
         raise DataError(f"queue: {queue.title} has no rows in this run; expected one of {', '.join(there)}.")
-    content = desk(site, queue, there[key], last=None)
+    content = desk(site, queue, there[key], last=None, by=name_of(query))
     named = [QUEUES[name] for name in there]
     return page(site, "review.html", "/review", "Review", queues=named, path=site.labels.path, **content)
 
@@ -42,30 +42,36 @@ def known(key: str) -> Queue:
     return QUEUES[key]
 
 
+def name_of(query: Query) -> str:
+    """Return who labels, as far as they have said."""
+    return query.get("by").strip()[:LONGEST_NAME]
+
+
 def label(site: Site, query: Query) -> str:
     """Keep an answer (or take the last one back) and return what is asked next, as a fragment."""
     queue = known(query.get("queue"))
     table = open_queue(site, queue)
     if table is None:
         raise DataError(f"queue: {queue.title} has no rows in this run; choose another.")
+    by = name_of(query)
     if query.get("answer") == "undo":
-        last = next(reversed(site.labels.all(queue.key)), None)
+        last = next(reversed(site.labels.all(queue.key, by)), None)
         if last is not None:
-            site.labels.add(Label(queue=queue.key, id=last, answer=""))
-        return part("review_part.html", **desk(site, queue, table, last=None))
+            site.labels.add(Label(queue=queue.key, id=last, answer="", by=by))
+        return part("review_part.html", **desk(site, queue, table, last=None, by=by))
     row_id, given = query.get("id"), query.get("answer")
     if given not in ANSWERS or row_id not in decisions(site, queue, table, [row_id]):
         raise DataError(
             f"label: got {given[:20]!r} for {row_id[:40]!r}; expected yes, no or unsure and a row's id."
         )
-    made = Label(queue=queue.key, id=row_id, answer=given, note=query.get("note"))
+    made = Label(queue=queue.key, id=row_id, answer=given, note=query.get("note"), by=by)
     site.labels.add(made)
-    return part("review_part.html", **desk(site, queue, table, last=made))
+    return part("review_part.html", **desk(site, queue, table, last=made, by=by))
 
 
-def desk(site: Site, queue: Queue, table: Loaded, last: Label | None) -> dict[str, Any]:
+def desk(site: Site, queue: Queue, table: Loaded, last: Label | None, by: str = "") -> dict[str, Any]:
     """Return what the page shows: the next row, the last answer beside the machine's, agreement so far."""
-    labels = site.labels.all(queue.key)
+    labels = site.labels.all(queue.key, by)
     row = next_row(site, queue, table, set(labels))
     said = decisions(site, queue, table, list(labels))
     counted = [
@@ -79,7 +85,24 @@ def desk(site: Site, queue: Queue, table: Loaded, last: Label | None) -> dict[st
         "labelled": len(labels),
         "unsure": sum(one.answer == "unsure" for one in labels.values()),
         "last": last,
+        "by": by,
+        "others": with_others(site.labels.people(queue.key), by),
         "last_machine": said[last.id][0] if last else None,
         "agreement": agree([(machine, person) for (machine, _), person in counted]),
         "cut": best_cut(scored) if queue.score else None,
     }
+
+
+def with_others(people: dict[str, dict[str, Label]], by: str) -> list[tuple[str, Agreement]]:
+    """Return everyone else who has labelled rows that you have, with how far they agree with you."""
+    own = {
+        row_id: one.answer == "yes" for row_id, one in people.get(by, {}).items() if one.answer != "unsure"
+    }
+    found = []
+    for name, labels in sorted(people.items()):
+        both = [
+            (one.answer == "yes", own[i]) for i, one in labels.items() if i in own and one.answer != "unsure"
+        ]
+        if name != by and both:
+            found.append((name or "no name given", agree(both)))
+    return found

@@ -10,6 +10,7 @@ from trivium.report import charts
 from trivium.report.collect import MODEL_STAGES, Flow
 from trivium.report.page import number, plotly_source, safe_json
 from trivium.store.files import read_parquet
+from trivium.store.run import Run
 from trivium.view import live
 from trivium.view.live import StageState
 from trivium.view.query import Query
@@ -84,9 +85,19 @@ def figures(site: Site, states: list[StageState]) -> dict[str, Any]:
 
 
 def losses(site: Site) -> dict[str, list[dict[str, Any]]]:
-    """Return checkpoint -> loss rows, in training order."""
+    """Return checkpoint -> loss rows, in training order; those of a run beside it have its name."""
+    found = losses_of(site.run)
+    if site.beside is not None:
+        name = site.beside.path.resolve().name
+        for checkpoint, rows in losses_of(site.beside).items():
+            found.setdefault(checkpoint, []).extend(row | {"run": name} for row in rows)
+    return found
+
+
+def losses_of(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """Return checkpoint -> loss rows of one run, also of a training that goes on."""
     found = {}
-    for stage, folder in site.run.stage_folders().items():
+    for stage, folder in run.stage_folders().items():
         if stage in MODEL_STAGES:
             path = folder / "losses.parquet"
             rows = read_parquet(path).to_pylist() if path.exists() else live.losses_so_far(folder)

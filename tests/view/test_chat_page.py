@@ -1,5 +1,6 @@
 """Two checkpoints side by side: their tokens, probabilities and chances are the model's own."""
 
+import dataclasses
 import json
 import math
 import re
@@ -61,6 +62,13 @@ def test_both_checkpoints_answer_with_every_tokens_probability(site):
 def test_the_fragment_holds_the_replies_and_the_chance(site):
     html = chat.answer(site, Query([*FORM, ("answer", "7"), ("verifier", "number"), ("rollouts", "4")]))
     assert html.count("<h2>") == 2 and html.count("p(right)") == 2 and "data-peek" in html
+
+
+def test_a_token_of_white_space_has_a_name(site, monkeypatch):
+    shown = chat.reply(site, "sft", WORDS[0], Query(FORM))
+    blank = dataclasses.replace(shown["tokens"][0], text=" ")
+    monkeypatch.setattr(chat, "reply", lambda *given: shown | {"tokens": [blank]})
+    assert chat.answer(site, Query(FORM)).count('aria-label="white space"') == 2
 
 
 def test_the_chance_is_a_share_of_what_a_verifier_could_judge(site):

@@ -10,9 +10,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from tests.view.conftest import start
 from tests.view.test_browser import SECONDS, browser, looking, open_page, playwright, violations
+
 from trivium.store import files
 from trivium.view.render import NAVIGATION
 

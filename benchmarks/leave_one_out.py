@@ -24,6 +24,7 @@ from typing import Any
 import left_out_arms as arms
 import numpy as np
 
+from trivium.errors import DataError
 from trivium.records import from_table
 from trivium.stats import crossed_mean
 from trivium.store.ledger import run_shards
@@ -49,9 +50,9 @@ def main() -> None:
     sizes = {name: getattr(given, name) for name in ("sft_frac", "tokens", "hidden", "items")}
     world = arms.open_world(Run.open(given.run), given.out, sizes)
     stage = StageDir(name="leave one out", path=given.out, seed=world.seed, workers=given.workers)
-    todo, few = plan(world, given.seeds)
+    todo, few = plan(world, given.seeds, given.flows)
     work = functools.partial(arms.run_arm, world)
-    table = run_shards(stage, f"arms-{given.seeds}", work, todo, label="arms", unit="models")["values"]
+    table = run_shards(stage, named(given), work, todo, label="arms", unit="models")["values"]
     values = from_table(arms.Value, table)
     measured = dict.fromkeys((row.part, row.flow, row.measure) for row in values if row.left)
     rows = [row_of(world, values, *each) for each in measured]
@@ -69,6 +70,7 @@ def read_words() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("run", type=Path)
+    parser.add_argument("--flows", nargs="+", help="leave out only these; all if not given")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("runs/leave-one-out"))
@@ -79,14 +81,26 @@ def read_words() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def plan(world: arms.World, seeds: int) -> tuple[list[arms.Arm], dict[str, int]]:
+def named(given: argparse.Namespace) -> str:
+    """Name this choice of arms, whose shards are numbered by it."""
+    return "-".join(("arms", str(given.seeds), *sorted(given.flows or ())))
+
+
+def plan(world: arms.World, seeds: int, only: Sequence[str] | None) -> tuple[list[arms.Arm], dict[str, int]]:
     """Return all arms, seed by seed, and the flows that have too few rows to be left out."""
     todo: list[arms.Arm] = []
     few: dict[str, int] = {}
     for part in (arms.FINE, arms.BASE):
         flows, rare = arms.flows_of(world, part)
         few |= {f"{flow} ({part})": count for flow, count in rare.items()}
+        flows = [flow for flow in flows if only is None or flow in only]
+        if not flows:
+            continue
         todo += [arms.Arm(part=part, left=left, number=n) for n in range(seeds) for left in ("", *flows)]
+    if not todo:
+        raise DataError(
+            f"--flows: got {' '.join(only or ())}; expected flows of the run that can be left out."
+        )
     return sorted(todo, key=lambda arm: arm.number), few
 
 

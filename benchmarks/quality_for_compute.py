@@ -14,7 +14,7 @@ nothing on the same documents in the same shares:
 All models are then fine-tuned alike, by the run's own stage with its passes scaled by SFT. Prints bits a
 byte of held-out text of each base model, accuracy on a contest drawn for the purpose (greedy), and the paired
 differences with 95 % intervals over seeds and problems. The target: ours is not worse than Trainer with 1.5
-times the tokens. Ends with one JSON line.
+times the tokens. Killed, it goes on where it was (measured models are kept in OUT). Ends with one JSON line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import tempfile
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,26 +42,31 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="+", default=[1e-3, 3e-3, 6e-3])
     parser.add_argument("--sft", type=float, default=0.5, help="share of the run's passes in fine-tuning")
     parser.add_argument("--problems", type=int, default=1_200)
+    parser.add_argument("--out", type=Path, default=Path("runs/quality-for-compute"))
     args = parser.parse_args()
     from trivium.models.runtime import settle
 
     settle()
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(args, Path(folder))
-        rate = bench.best_rate() if len(args.rates) > 1 else args.rates[0]
-        arms = {"ours": bench.ours} | {
-            f"trainer x{times:g}": lambda seed, times=times: bench.trainer(seed, times, rate)
-            for times in TIMES
-        }
-        bits, right = {}, {}
-        for name, train in arms.items():
-            found = [bench.measure(train(seed), name, seed) for seed in range(args.seeds)]
-            bits[name], right[name] = ([pair[i] for pair in found] for i in range(2))
-            print(
-                f"{name:14} bits a byte {', '.join(f'{b:.4f}' for b in bits[name])}; contest "
-                f"{', '.join(f'{sum(r) / len(r):.3f}' for r in right[name])}",
-                flush=True,
+    bench = Bench(args, args.out)
+    rate = bench.best_rate() if len(args.rates) > 1 else args.rates[0]
+    arms = {"ours": bench.ours} | {
+        f"trainer x{times:g}": lambda seed, times=times: bench.trainer(seed, times, rate) for times in TIMES
+    }
+    bits, right = {}, {}
+    for name, train in arms.items():
+        found = [
+            bench.kept(
+                f"{name}-{seed}",
+                lambda seed=seed, name=name, train=train: bench.measure(train(seed), name, seed),
             )
+            for seed in range(args.seeds)
+        ]
+        bits[name], right[name] = ([pair[i] for pair in found] for i in range(2))
+        print(
+            f"{name:14} bits a byte {', '.join(f'{b:.4f}' for b in bits[name])}; contest "
+            f"{', '.join(f'{sum(r) / len(r):.3f}' for r in right[name])}",
+            flush=True,
+        )
     report(bits, right, rate, args)
 
 
@@ -79,6 +85,14 @@ class Bench:
         self.recipe = load(args.run / "recipe.json")
         drawn = contest.items(CONTEST_SEED, args.problems, self.recipe.evaluate.contest_steps)
         self.problems = write_parquet(folder / "contest.parquet", to_table(Question, drawn))
+
+    def kept(self, name: str, work: Callable[[], Any]) -> Any:
+        """Return what was measured under these settings before, or measure it and keep it."""
+        from trivium.store.files import read_json, write_json
+
+        sizes = f"{self.args.tokens}-{self.args.sft}-{self.args.problems}"
+        file = self.folder / f"{sizes}-{name}.json"
+        return read_json(file if file.exists() else write_json(file, work()))
 
     def ours(self, seed: int) -> Path:
         """Pretrain by the run's own stage."""
@@ -110,12 +124,16 @@ class Bench:
         rows = self._rows(seed, times, loop.row_tokens)
         Trainer(model, settings, train_dataset=rows, data_collator=default_data_collator).train()
         target = self.folder / f"trainer-{seed}-{times}-{rate}"
+        shutil.rmtree(target, ignore_errors=True)
         tokenizer = self.stages["tokenize"] / "tokenizer"
         return export.save_checkpoint(model, tokenizer, target, chat_model=False)
 
     def best_rate(self) -> float:
         """Return the rate with the fewest held-out bits on a seed of its own."""
-        found = {rate: self.bits(self.trainer(DEV_SEED, 1.0, rate)) for rate in self.args.rates}
+        found = {
+            rate: self.kept(f"rate-{rate}", lambda rate=rate: self.bits(self.trainer(DEV_SEED, 1.0, rate)))
+            for rate in self.args.rates
+        }
         print(
             "development: " + ", ".join(f"{r:g}: {b:.4f} bits a byte" for r, b in found.items()), flush=True
         )
@@ -159,7 +177,9 @@ class Bench:
     def _stage(self, name: str, folder: str, seed: int, **inputs: Path) -> Any:
         from trivium.store.run import StageDir
 
-        return StageDir(name=name, path=self.folder / folder, seed=seed, inputs={**self.stages, **inputs})
+        path = self.folder / folder
+        shutil.rmtree(path, ignore_errors=True)
+        return StageDir(name=name, path=path, seed=seed, inputs={**self.stages, **inputs})
 
     def _plan(self, stage: Any, times: float) -> None:
         from trivium.mix import stage as mix

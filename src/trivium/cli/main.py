@@ -39,6 +39,7 @@ WORK: dict[type, str] = {
     verbs.CurateVerb: "curate:curate",
     verbs.SynthesizeVerb: "run:run_step",
     verbs.GrowVerb: "grow:grow",
+    verbs.ApprenticeVerb: "apprentice:apprentice",
     verbs.ClassifyVerb: "classify:classify",
     verbs.DecontaminateVerb: "run:run_step",
     verbs.MixVerb: "run:run_step",

@@ -52,3 +52,25 @@ class GrowVerb:
     """Folder; runs/grow-<flow>."""
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
     """Seed of the order in which seeds are taken."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprenticeVerb:
+    """Write what a small model learns one flow from: the flow's own prompts with organic replies.
+
+    plurality, infill and trajectory take questions with worked solutions (GSM8K's files as they are),
+    reversal takes functions with docstrings. The flow runs as ever and its filters judge the organic
+    replies; what passes is a line of JSON with messages. Fine-tune on it (recipe posttrain), export as GGUF,
+    name the file in TRIVIUM_TEACHER, and that model is the teacher of `trivium grow`.
+    """
+
+    flow: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FLOW")]
+    """plurality, infill, trajectory or reversal."""
+    data: Annotated[str | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")] = None
+    """Seeds: a file or folder of .jsonl or .py; without it functions of this Python."""
+    count: Annotated[int, tyro.conf.arg(metavar="N")] = 1000
+    """Most conversations to write."""
+    out: Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """File of JSON lines; apprentice-<flow>.jsonl."""
+    seed: Annotated[int, tyro.conf.arg(metavar="N")] = 0
+    """Seed of the order in which seeds are taken."""

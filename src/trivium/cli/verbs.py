@@ -12,7 +12,7 @@ import tyro
 
 from trivium.cli.verb_classify import ClassifyVerb
 from trivium.cli.verb_evaluate import EvaluateVerb
-from trivium.cli.verb_grow import GrowVerb
+from trivium.cli.verb_grow import ApprenticeVerb, GrowVerb
 from trivium.cli.verb_mix_search import MixSearchVerb
 from trivium.cli.verb_more import CompletionVerb, DatasetVerb, DiffVerb, InitVerb
 
@@ -380,6 +380,7 @@ VERBS: dict[str, type] = {
     "curate": CurateVerb,
     "synthesize": SynthesizeVerb,
     "grow": GrowVerb,
+    "apprentice": ApprenticeVerb,
     "classify": ClassifyVerb,
     "decontaminate": DecontaminateVerb,
     "mix": MixVerb,

@@ -67,6 +67,21 @@ def test_every_page_fits_its_screen_and_no_row_acts(browser, served, width, sche
             assert page.evaluate(marked) == 0, address
 
 
+OUTSIDE = """() => [...document.querySelectorAll("[data-plot]")].filter(chart => {
+    const box = chart.getBoundingClientRect();
+    const parts = [...chart.querySelectorAll(".main-svg, .legend, .xtitle")];
+    return !parts.length || parts.some(part => part.getBoundingClientRect().bottom > box.bottom + 1);
+}).map(chart => chart.dataset.plot)"""
+"""Names of charts that were not drawn, or whose legend or axis lies below them."""
+
+
+def test_charts_are_drawn_and_stay_in_their_boxes(browser, served):
+    with looking(browser, served) as page:
+        open_page(page, served, "/")
+        assert page.locator("[data-plot]").count() > 1
+        page.wait_for_function(f"!({OUTSIDE})().length", timeout=SECONDS)
+
+
 def violations(page) -> list[str]:
     """What axe-core complains of on the page that is open: rule, element, and why."""
     found = importlib.util.find_spec("axe_playwright_python")

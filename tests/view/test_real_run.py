@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.view.conftest import start
-from tests.view.test_browser import SECONDS, browser, looking, open_page, playwright, violations
+from tests.view.test_browser import OUTSIDE, SECONDS, browser, looking, open_page, playwright, violations
 
 from trivium.store import files
 from trivium.view.render import NAVIGATION
@@ -45,9 +45,7 @@ def settled(page, served, address: str) -> None:
     """Open an address and wait for what is fetched later: counts, charts."""
     open_page(page, served, address)
     playwright.expect(page.locator("main")).not_to_contain_text("Counting...", timeout=SECONDS)
-    charts = page.locator("[data-plot]").count()
-    drawn = page.locator("[data-plot]:has(svg.main-svg)")
-    playwright.expect(drawn).to_have_count(charts, timeout=SECONDS)
+    page.wait_for_function(f"!({OUTSIDE})().length", timeout=SECONDS)
 
 
 @whole

@@ -62,6 +62,60 @@ def test_llama_cpp_reads_the_same_ids_and_gives_the_same_greedy_replies(kind: di
     assert (found.same_ids, found.same_replies, found.same_chat) == (len(PROMPTS),) * 3
 
 
+def make_llama(folder: Path, cut: str) -> Path:
+    """A model of Llama's kind with fewer key heads, its text cut as by SmolLM or GPT-2."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    learned = Tokenizer(models.BPE())
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    digits = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), level])
+    learned.pre_tokenizer, learned.decoder = (digits if cut == "smollm" else level), decoders.ByteLevel()
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=360, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    learned.train_from_iterator([" ".join(WORDS), *role_words(40)] * 4, trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=learned, bos_token=special[1], eos_token=special[2], pad_token=special[2]
+    )
+    tokenizer.chat_template = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    torch.manual_seed(1)
+    model = LlamaForCausalLM(LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=96, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=256, rope_theta=1e5,
+        bos_token_id=1, eos_token_id=2, pad_token_id=2, tie_word_embeddings=cut == "smollm",
+    ))  # fmt: skip
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.dim() == 2:
+                weight.normal_(
+                    0.0, 0.1 if "embed" in name or "head" in name else 1.5 * weight.shape[1] ** -0.5
+                )
+    with torch.no_grad():
+        odd = [number for text, number in tokenizer.get_vocab().items() if not text.isascii()]
+        odd += [0, 1]  # llama.cpp ends a reply at <|endoftext|> whatever the file says
+        model.get_input_embeddings().weight[odd] = 0.0
+        model.get_output_embeddings().weight[odd] = 0.0
+    tokenizer.save_pretrained(folder)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("cut", ["smollm", "gpt2"])
+def test_llama_cpp_reads_models_of_llamas_kind(cut: str, tmp_path: Path) -> None:
+    pytest.importorskip("gguf", reason="the package gguf is not installed: pip install gguf")
+    from trivium.models.export_check import compare
+    from trivium.models.export_gguf import write_gguf
+
+    model = make_llama(tmp_path / "llama", cut)
+    found = compare(model, write_gguf(model, tmp_path / "m.gguf"), max_tokens=12)
+    assert found.differing == ()
+
+
 def test_the_comparison_notices_a_changed_weight(checkpoint: Path, tmp_path: Path) -> None:
     pytest.importorskip("gguf", reason="the package gguf is not installed: pip install gguf")
     from trivium.models.export_check import compare
@@ -141,6 +195,7 @@ def edited(checkpoint: Path, folder: Path, **changes: object) -> Path:
         ({"architectures": ["LlamaForCausalLM"]}, "architectures"),
         ({"sliding_window": 2048}, "expected a plain phi3 model"),
         ({"model_type": "llama"}, "expected a plain phi3 model"),
+        ({"model_type": "gemma"}, "expected a plain phi3 model"),
         ({"num_hidden_layers": 3}, "weight model.layers.2"),
         ({"num_key_value_heads": 4}, "qkv_proj"),
         ({"vocab_size": 300}, "weight model.embed_tokens"),

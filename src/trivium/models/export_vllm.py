@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trivium.errors import ConfigError, DataError
-from trivium.models.export_gguf import require_plain_phi3
+from trivium.models.gguf_tensors import architecture_of
 from trivium.models.load import load_tokenizer
 from trivium.store import files
 
@@ -87,7 +87,7 @@ def check(folder: Path) -> None:
         DataError: Says what is wrong: architecture, head size, names or shapes of weights, special tokens.
     """
     config = files.read_json(folder / "config.json")
-    require_plain_phi3(config, folder)
+    architecture_of(config, folder, ("phi3",))
     for wrong in (*_wrong_shape(config), *_wrong_weights(folder, config), *_wrong_tokens(folder, config)):
         raise DataError(f"{folder}: vLLM needs {wrong}.")
 

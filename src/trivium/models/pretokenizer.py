@@ -14,3 +14,6 @@ PATTERNS = {"qwen2": _CL100K.replace(r"\p{N}{1,3}", r"\p{N}"), "cl100k": _CL100K
 
 GGML_NAMES = {PATTERNS["qwen2"]: "qwen2", PATTERNS["cl100k"]: "dbrx"}
 """Expression -> `tokenizer.ggml.pre`; dbrx is llama.cpp's name for cl100k as it is (llama-bpe adds to it)."""
+
+BYTE_LEVEL_NAMES = {("ByteLevel",): "gpt-2", ("Digits", "ByteLevel"): "smollm"}
+"""The same for tokenizers that leave the cutting to GPT-2's expression, which the type ByteLevel holds."""

@@ -4,9 +4,10 @@
 
 Needs a finished pocket run, which it only reads. Word problems, strict instructions, facts (right, wrong,
 refused; known, unknowable, bogus) and untouched tasks (arithmetic, program output, held-out text) of the
-run's own stages, and of models trained here from its midtrained one, `--seeds` times each: the three stages;
-the second round with and without constraint pairs (a passing reply over a near miss); the report's refusal
-rule to the letter in fine-tuning, and with its pairs of the first five tokens on top. Differences are paired
+run's own stages, and of models trained here, `--seeds` times each: both rounds of preference training again,
+the second one with and without constraint pairs (a passing reply over a near miss); and from the midtrained
+model the report's refusal rule to the letter, and its pairs of the first five tokens on top, beside our rule.
+Differences are paired
 by seed and item, their intervals over both (stats.crossed_mean). Last the abstention curves: ours (fine-tuned
 by our rule, refusing by calibrated confidence) beside the model trained by the report's rule, at every
 willingness and at its greedy point; target: ours nowhere above, in every seed. One process, about 40 minutes
@@ -34,14 +35,16 @@ from trivium.store.ledger import run_shards
 from trivium.store.run import Run, StageDir
 
 CONTRASTS = (
-    ("dpo1", "sft", "stage: pivotal round after fine-tuning"),
-    ("dpo2", "dpo1", "stage: judged round after the pivotal one"),
+    ("dpo1", "run sft", "stage: the pivotal round, after the run's fine-tuning"),
+    ("dpo2", "dpo1", "stage: the judged round, after the pivotal one"),
     ("dpo2", "dpo2_bare", "ours: constraint pairs in the judged round, against none"),
     ("dpo2_bare", "dpo1", "the judged round without constraint pairs"),
-    ("report_sft", "sft", "the report's refusal rule in fine-tuning, against ours"),
+    ("report_sft", "ours_sft", "the report's refusal rule in fine-tuning, against ours"),
     ("report_dpo", "report_sft", "the report's first-five-token pairs"),
-    ("report_dpo", "sft", "the report's rules, both steps, against ours"),
+    ("report_dpo", "ours_sft", "the report's rules, both steps, against ours"),
 )
+OWN = "run "
+"""Before the name of a stage: the run's own model, one training seed."""
 GRID = 10
 BITS = "bits_per_byte"
 
@@ -81,15 +84,16 @@ def read_words() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("runs/stages-and-variants"))
     parser.add_argument("--sft-frac", type=float, default=0.25, help="part of the run's fine-tuning passes")
-    parser.add_argument("--items", type=int, default=300, help="word problems; others by their own numbers")
-    parser.add_argument("--constraint-questions", type=int, default=400)
+    parser.add_argument("--items", type=int, default=200, help="word problems; others by their own numbers")
+    parser.add_argument("--constraint-questions", type=int, default=300)
     parser.add_argument("--fact-pairs", type=int, default=640, help="the report's pairs, at most")
     parser.add_argument("--curve-limit", type=int, default=0, help="facts a kind for the curves; 0 takes all")
     return parser.parse_args()
 
 
-def table_of(values: Sequence[arms.Value], arm: str, measure: str, numbers: Sequence[int]) -> np.ndarray:
+def table_of(values: Sequence[arms.Value], title: str, measure: str, seeds: int) -> np.ndarray:
     """Return the values (seeds, items) of an arm's measure, items in one order, in percent but for bits."""
+    arm, numbers = title.removeprefix(OWN), [-1] if title.startswith(OWN) else list(range(seeds))
     rows = [row for row in values if (row.arm, row.measure) == (arm, measure) and row.number in set(numbers)]
     found = {(row.number, row.item): row.value for row in rows}
     items = sorted({row.item for row in rows})
@@ -99,16 +103,15 @@ def table_of(values: Sequence[arms.Value], arm: str, measure: str, numbers: Sequ
 
 def show_levels(values: Sequence[arms.Value], seeds: int, seed: int) -> dict[str, Any]:
     """Print every measure of every model; the run's own stages have one training seed."""
-    columns = [(f"run {name}", name, [-1]) for name in arms.STAGES]
-    columns += [(name, name, list(range(seeds))) for name in arms.VARIANTS]
-    print(f"\n{'measure':28} {'n':>4}" + "".join(f"{title:>12}" for title, _, _ in columns))
+    columns = [*(OWN + name for name in arms.STAGES), *arms.VARIANTS]
+    print(f"\n{'measure':28} {'n':>4}" + "".join(f"{name:>12}" for name in columns))
     found: dict[str, Any] = {}
     for measure, title in arms.MEASURES.items():
-        cells = [table_of(values, arm, measure, numbers) for _, arm, numbers in columns]
+        cells = [table_of(values, name, measure, seeds) for name in columns]
         means = [float(cell.mean()) for cell in cells]
         shown = "".join(f"{mean:12.2f}" for mean in means)
         print(f"{title:28} {cells[0].shape[1]:4}{shown}")
-        for (name, _, _), cell in zip(columns, cells, strict=True):
+        for name, cell in zip(columns, cells, strict=True):
             found.setdefault(name, {})[measure] = [
                 round(number, 3) for number in crossed_mean(cell, seed=seed)
             ]
@@ -121,7 +124,7 @@ def show_changes(values: Sequence[arms.Value], seeds: int, seed: int) -> list[di
     for after, before, title in CONTRASTS:
         print(f"\n{title}: {after} less {before}, {seeds} seeds")
         for measure, words in arms.MEASURES.items():
-            sides = [table_of(values, arm, measure, range(seeds)) for arm in (after, before)]
+            sides = [table_of(values, name, measure, seeds) for name in (after, before)]
             change, low, high = crossed_mean(sides[0] - sides[1], seed=seed)
             star = "*" if low > 0 or high < 0 else " "
             print(f"  {words:28} {change:+7.2f} [{low:+.2f}, {high:+.2f}] {star}")
@@ -134,9 +137,7 @@ def show_curves(
     often: Sequence[arms.Often], values: Sequence[arms.Value], seeds: int
 ) -> list[dict[str, Any]]:
     """Print wrong shares at equal right shares, seed by seed, and the differences over seeds."""
-    print(
-        "\nabstention, shares of all fact questions; rule: trained by the report's rules, at every willingness"
-    )
+    print("\nabstention, shares of all fact questions; rule: trained by the report's, at every willingness")
     rows = [one_curve(often, values, number) for number in range(seeds)]
     for name, words in (
         ("mean_gap", "mean wrong share over the rule's right shares, ours less rule"),
@@ -154,7 +155,7 @@ def show_curves(
 
 def one_curve(often: Sequence[arms.Often], values: Sequence[arms.Value], number: int) -> dict[str, Any]:
     """Compare both systems of one seed on the same questions."""
-    held, theirs = (arms.held_of(often, name, number) for name in ("sft", "report_dpo"))
+    held, theirs = (arms.held_of(often, name, number) for name in ("ours_sft", "report_dpo"))
     ours = abstention.cross_fitted(held)
     mine = abstention.curve(held, ours)
     rule = abstention.curve(theirs, [one.willing for one in theirs])

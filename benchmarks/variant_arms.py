@@ -1,8 +1,9 @@
 """What `stages_and_variants.py` trains and measures: stages, and variants of their rules, seed by seed.
 
-Every seed starts from the run's own midtrained model: fine-tuning on a part of the run's passes, the first
-round on the run's pivotal pairs, the second on its judged pairs. A variant differs from its neighbour in one
-thing and shares the seed, so that order and luck are the same where the data are.
+The rules for facts start from the run's own midtrained model, with a part of the run's passes; the rounds of
+preference training from its fine-tuned one, on its pivotal pairs and then on its judged ones. A variant
+differs from its neighbour in one thing and shares the seed, so that order and luck are the same where the
+data are.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Variant:
     """How a model is made from another one."""
 
     start: str
-    """The arm that it starts from; `midtrain` is the run's own."""
+    """The arm that it starts from; `midtrain` and `sft` are the run's own."""
     facts: str
     """Whose decisions on facts its conversations follow: ours | report."""
     pairs: tuple[str, ...] = ()
@@ -92,15 +93,16 @@ class Variant:
 
 
 VARIANTS = {
-    "sft": Variant(start="midtrain", facts="ours", curve=True),
+    "ours_sft": Variant(start="midtrain", facts="ours", curve=True),
+    "report_sft": Variant(start="midtrain", facts="report"),
+    "report_dpo": Variant(start="report_sft", facts="report", pairs=("refusal",), curve=True),
     "dpo1": Variant(start="sft", facts="ours", pairs=("pivotal",)),
     "dpo2": Variant(start="dpo1", facts="ours", pairs=("judge", "constraint")),
     "dpo2_bare": Variant(start="dpo1", facts="ours", pairs=("judge",)),
-    "report_sft": Variant(start="midtrain", facts="report"),
-    "report_dpo": Variant(start="report_sft", facts="report", pairs=("refusal",), curve=True),
 }
-"""Parents first. `dpo2_bare` is the second round without constraint pairs; `report_*` the report's rules for
-hallucination: refusals by what the base knows, then pairs of the first five tokens."""
+"""Parents first. `report_*` are the report's rules for hallucination: refusals by what the base knows, then
+pairs of the first five tokens; `ours_sft` is the run's rule in as short a fine-tuning. The rounds start from
+the run's fine-tuned model; `dpo2_bare` is the second one without constraint pairs."""
 STAGES = ("sft", "dpo1", "dpo2")
 
 
@@ -281,9 +283,8 @@ def prefer(world: World, arm: Arm, folder: Path) -> None:
     """Train on the arm's sorts of pairs, with the strength of the run's round of that kind."""
     variant = VARIANTS[arm.name]
     recipe = recipes.load(world.run / "recipe.json")
-    parent = world.out / "models" / Arm(name=variant.start, number=arm.number).key
-    if not (parent / "done.json").exists():
-        raise DataError(f"{parent}: got no model; expected {variant.start} before {arm.name}: one worker.")
+    own_parent = world.out / "models" / Arm(name=variant.start, number=arm.number).key
+    parent = own_parent if variant.start in VARIANTS else world.stages[variant.start]
     own = folder / "pairs"
     rows = [row for sort in variant.pairs for row in pairs_of(world, sort, arm, parent / "model", own)]
     files.write_parquet(own / "preferences.parquet", to_table(Preference, rows))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trivium.verify.maths import MathsChecker
     from trivium.verify.sandbox import Outcome, Sandbox
 
-__all__ = ["VERIFIERS", "Verdict", "judge"]
+__all__ = ["VERIFIERS", "Verdict", "compared", "judge"]
 
 
 def judge(verifier: str, reply: str, answer: str) -> Verdict:
@@ -31,8 +31,8 @@ def judge(verifier: str, reply: str, answer: str) -> Verdict:
         verifier: A key of `VERIFIERS`.
         reply: The model's whole reply.
         answer: What the verifier expects: a number, a text, an expression, an option's letter, a regular
-            expression, a program's output (`program`) or its tests (`program_tests`), or the JSON of
-            `constraints.encode`. `refusal` ignores it.
+            expression, a program's output (`program`) or its tests (`program_tests`), the JSON of
+            `constraints.encode` or of `differential.encode` (`same_outputs`). `refusal` ignores it.
 
     Returns:
         RIGHT or WRONG for a reply that was read; REFUSED for an opening of `answers.REFUSALS` without another
@@ -46,6 +46,21 @@ def judge(verifier: str, reply: str, answer: str) -> Verdict:
     if verifier not in VERIFIERS:
         raise DataError(f"verifier: got {verifier!r}, expected one of {', '.join(VERIFIERS)}; rename it.")
     return VERIFIERS[verifier](reply, answer)
+
+
+def compared(answer: str) -> float:
+    """Return the share of the calls of a `same_outputs` answer that its reference answers here, in time.
+
+    The others are not compared, whatever the reply.
+
+    Raises:
+        DataError: The text is no such answer.
+        ResourceError: There is no sandbox.
+    """
+    from trivium.verify.differential import decode, usable
+
+    task = decode(answer)
+    return usable(_sandbox(), task) / max(1, len(task.calls))
 
 
 def _number(reply: str, answer: str) -> Verdict:
@@ -154,11 +169,24 @@ def _program_tests(reply: str, answer: str) -> Verdict:
     return _TRIAL_VERDICTS[try_out(_sandbox(), code, answer).status]
 
 
+def _same_outputs(reply: str, answer: str) -> Verdict:
+    """Call the reply's function on inputs, and compare what it gives with what a reference gives."""
+    from trivium.verify.differential import compare, decode
+
+    try:
+        task = decode(answer)
+    except DataError:
+        return Verdict.ERROR
+    code = _code(reply)
+    return _no_answer(reply) if code is None else _TRIAL_VERDICTS[compare(_sandbox(), code, task)]
+
+
 _TRIAL_VERDICTS = {
     "passed": Verdict.RIGHT,
     "failed": Verdict.WRONG,
     "unreadable": Verdict.UNPARSED,
     "bad_tests": Verdict.ERROR,
+    "bad_reference": Verdict.ERROR,
 }
 
 
@@ -187,6 +215,7 @@ VERIFIERS: dict[str, Callable[[str, str], Verdict]] = {
     "regex": _regex,
     "program": _program,
     "program_tests": _program_tests,
+    "same_outputs": _same_outputs,
 }
 
 _CHECKERS: dict[str, MathsChecker] = {}

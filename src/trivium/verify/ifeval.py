@@ -70,17 +70,25 @@ def check(name: str, reply: str, **params: Any) -> bool:
 
 def sentences(text: str) -> int:
     """Count sentences: a mark `.?!` and a space end one, unless the mark belongs to an abbreviation."""
+    return len(split_sentences(text))
+
+
+def split_sentences(text: str) -> list[str]:
+    """Cut a text into its sentences, without white space around them."""
     text = re.sub(r"(?<!\.)\.(?=[!?])", ". ", text)  # of `.!` each mark ends a sentence there
     spots = [found.end() for found in re.finditer(r"[.?!]+(?=[?!)\";}\]*:@'({\[]|\s+\S)", text)]
-    starts, count = 0, 0
+    starts, found = 0, []
     for end in spots:
         rest = text[end:].lstrip(_CLOSERS)
         if not rest.strip() or not rest[:1].isspace():
             continue
         if _ends_sentence(text[starts:end].split(), rest.split()[0]):
-            count += bool(text[starts:end].strip())
-            starts = end
-    return count + bool(text[starts:].strip(_CLOSERS + " \n\t"))
+            stop = len(text) - len(rest)
+            found.append(text[starts:stop])
+            starts = stop
+    tail = text[starts:]
+    found += [tail] if tail.strip(_CLOSERS + " \n\t") else []
+    return [part.strip() for part in found if part.strip()]
 
 
 def _ends_sentence(before: list[str], after: str) -> bool:

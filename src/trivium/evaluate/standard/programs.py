@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 
 from trivium import verify
 from trivium.evaluate.standard.task import (
@@ -60,12 +61,12 @@ def read_humaneval(rows: Rows) -> list[Item]:
 
 def read_mbpp(rows: Rows) -> list[Item]:
     """Rows with `text`, `test_list` and `test_setup_code`."""
-    shots = "".join(f"{_mbpp(text, tests)}{code}\n[DONE]\n\n" for text, code, tests in MBPP_SHOTS)
+    shots = "".join(f"{mbpp_prompt(text, tests)}{code}\n[DONE]\n\n" for text, code, tests in MBPP_SHOTS)
     return [
         make_item(
             "mbpp",
             n,
-            prompt=shots + _mbpp(row["text"], row["test_list"]),
+            prompt=shots + mbpp_prompt(row["text"], row["test_list"]),
             facts=json.dumps(
                 {"before": "", "tests": "\n".join([row.get("test_setup_code") or "", *row["test_list"]])}
             ),
@@ -74,7 +75,8 @@ def read_mbpp(rows: Rows) -> list[Item]:
     ]
 
 
-def _mbpp(text: str, tests: list[str] | tuple[str, ...]) -> str:
+def mbpp_prompt(text: str, tests: Sequence[str]) -> str:
+    """Return what is asked: the words, the first three tests, and where the program begins."""
     return (
         f"You are an expert Python programmer, and here is your task: {text} Your code should pass these "
         "tests:\n\n" + "\n".join(tests[:3]) + "\n[BEGIN]\n"

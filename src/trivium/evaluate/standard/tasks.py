@@ -12,6 +12,7 @@ from trivium.evaluate.standard import (
     instructions,
     judged,
     mmlu_pro,
+    plus,
     programs,
     reasoning,
     refusals,
@@ -21,8 +22,8 @@ from trivium.evaluate.standard import (
 from trivium.evaluate.standard.task import StandardTask
 
 FAMILIES = (
-    words, choices, mmlu_pro, gpqa, drop, programs, cruxeval, instructions, facts, reasoning, ruler, refusals,
-    judged,
+    words, choices, mmlu_pro, gpqa, drop, programs, plus, cruxeval, instructions, facts, reasoning, ruler,
+    refusals, judged,
 )  # fmt: skip
 TASKS: dict[str, StandardTask] = {task.name: task for family in FAMILIES for task in family.TASKS}
 

@@ -210,8 +210,8 @@ def _build(node: ast.AST) -> Any:
             left=left, op=ast.Add() | ast.Sub() as sign, right=ast.Constant(value=complex(imag=i))
         ):
             return complex(_build(left), i if isinstance(sign, ast.Add) else -i)
-        case ast.Name(id="nan"):
-            return float("nan")
+        case ast.Name(id="nan" | "inf" as name):
+            return float(name)
         case ast.Call(func=name, args=parts, keywords=named):
             values = [_build(part) for part in parts]
             keywords = {str(one.arg): _build(one.value) for one in named}

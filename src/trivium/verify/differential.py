@@ -1,0 +1,225 @@
+"""Does a function do on given inputs what a reference does? Both run in the sandbox, and never together.
+
+    answer = encode(Differential(reference="def f(x): return x + 1", function="f", calls=("(1,)", "(2,)")))
+    judge("same_outputs", "def f(x): return 1 + x", answer)                                # Verdict.RIGHT
+
+The comparison is EvalPlus's (Liu et al. 2023, arXiv 2305.01210): equal, or close where the reference gives
+floats or a tolerance is named, or as an oracle of the problem says. It is made out here, on values that came
+back as text; a solution's process holds the inputs and nothing of what is expected.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from trivium.errors import DataError
+from trivium.verify.inside.values import read
+from trivium.verify.sandbox import MAX_TEXT, Outcome, Sandbox
+
+SECONDS = 20.0
+"""Processor time of one batch of calls. EvalPlus: at least 4 s a call and at most 60 s a problem."""
+MEMORY_MIB = 1024
+BATCH_CALLS, BATCH_CHARS = 128, 100_000
+"""Calls of one batch, and the characters of their arguments."""
+FLOAT_ATOL, RTOL = 1e-6, 1e-7
+"""EvalPlus's absolute tolerance where the reference gives floats and none is named; numpy's relative one."""
+
+TAIL = """
+
+import io as _io, sys as _sys
+class _Quiet(_io.TextIOBase):
+    def write(self, text):
+        return len(text)
+_sys.stdout = _Quiet()
+[{function}(*_args) for _args in (lambda nan: [{calls}])(float("nan"))]
+"""
+
+ERROR, UNREADABLE, PASSED, FAILED = "bad_reference", "unreadable", "passed", "failed"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Differential:
+    """What a solution is held against."""
+
+    reference: str
+    """Code that defines the function, known to be right."""
+    function: str
+    calls: tuple[str, ...]
+    """Of each call its positional arguments, a tuple of plain data as a Python literal."""
+    atol: float = 0.0
+    oracle: str = ""
+    """A key of `ORACLES` where equality is not what is asked."""
+
+
+def encode(task: Differential) -> str:
+    """Write what the verifier `same_outputs` takes as the expected answer."""
+    return json.dumps(dataclasses.asdict(task))
+
+
+def decode(text: str) -> Differential:
+    """Read what `encode` wrote.
+
+    Raises:
+        DataError: It is something else.
+    """
+    try:
+        found = json.loads(text)
+        task = Differential(**{**found, "calls": tuple(found["calls"])})
+    except (ValueError, TypeError, KeyError):
+        task = None
+    if task is None or (task.oracle and task.oracle not in ORACLES):
+        raise DataError(f"same_outputs: got {text[:80]!r}; expected JSON of a Differential, use encode().")
+    return task
+
+
+def compare(sandbox: Sandbox, code: str, task: Differential) -> str:
+    """Return passed, failed, unreadable (no Python) or bad_reference (it gives nothing to compare with)."""
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return UNREADABLE
+    batches = expected(sandbox, task)
+    if not batches:
+        return ERROR
+    for calls, wanted in batches:
+        given = values(sandbox.run(program(code, task.function, calls), **LIMITS), len(calls))
+        if given is None or not all(
+            same(task, call, out, exp) for call, out, exp in zip(calls, given, wanted, strict=True)
+        ):
+            return FAILED
+    return PASSED
+
+
+LIMITS: dict[str, Any] = {"seconds": SECONDS, "memory_mib": MEMORY_MIB, "in_order": True}
+
+
+def usable(sandbox: Sandbox, task: Differential) -> int:
+    """Return how many calls the reference answers with plain data; the others are not compared."""
+    return sum(len(calls) for calls, _ in expected(sandbox, task))
+
+
+@functools.lru_cache(maxsize=256)
+def expected(sandbox: Sandbox, task: Differential) -> tuple[tuple[tuple[str, ...], list[Any]], ...]:
+    """Run the reference: batches of calls with the values that it gives, once for all solutions."""
+    found = []
+    for batch in batches_of(task.calls):
+        found += _answered(sandbox, task, batch)
+    return tuple(found)
+
+
+def _answered(
+    sandbox: Sandbox, task: Differential, calls: tuple[str, ...]
+) -> list[tuple[tuple[str, ...], list[Any]]]:
+    """Halve a batch until what cannot be answered, or spelled, stands alone and falls out."""
+    given = values(sandbox.run(program(task.reference, task.function, calls), **LIMITS), len(calls))
+    if given is not None:
+        return [(calls, given)]
+    if len(calls) == 1:
+        return []
+    half = len(calls) // 2
+    return _answered(sandbox, task, calls[:half]) + _answered(sandbox, task, calls[half:])
+
+
+def batches_of(calls: Sequence[str]) -> list[tuple[str, ...]]:
+    """Cut calls into batches; one that is longer than a program may be is left out."""
+    found: list[list[str]] = [[]]
+    for call in calls:
+        if len(call) > MAX_TEXT // 2:
+            continue
+        full = len(found[-1]) == BATCH_CALLS or sum(map(len, found[-1])) + len(call) > BATCH_CHARS
+        if full and found[-1]:
+            found.append([])
+        found[-1].append(call)
+    return [tuple(batch) for batch in found if batch]
+
+
+def program(code: str, function: str, calls: Sequence[str]) -> str:
+    """Return a program whose value is the list of what the calls give; what it prints goes nowhere."""
+    return code + TAIL.format(function=function, calls=", ".join(calls))
+
+
+def values(outcome: Outcome, count: int) -> list[Any] | None:
+    """Read the values of a batch; None where it did not come to its end or is no plain data."""
+    if outcome.status != "ok" or not outcome.value_repr:
+        return None
+    try:
+        found = read(outcome.value_repr)
+    except ValueError:
+        return None
+    return found if isinstance(found, list) and len(found) == count else None
+
+
+def same(task: Differential, call: str, out: Any, exp: Any) -> bool:
+    """Say whether a value is as good as the reference's."""
+    try:
+        if task.oracle:
+            return bool(ORACLES[task.oracle](read(call), out, exp, task.atol))
+        return equal(out, exp, task.atol)
+    except (TypeError, ValueError, ArithmeticError, RecursionError):
+        return False
+
+
+def equal(out: Any, exp: Any, atol: float) -> bool:
+    """Equal, or of one type and shape and close in every number."""
+    if out == exp:
+        return True
+    if atol == 0 and _floats(exp):
+        atol = FLOAT_ATOL
+    return atol != 0 and type(out) is type(exp) and close(out, exp, atol)
+
+
+def close(out: Any, exp: Any, atol: float) -> bool:
+    """Compare numbers, and lists and tuples of them, as `numpy.allclose` does with its relative tolerance."""
+    if isinstance(exp, list | tuple):
+        return (
+            isinstance(out, list | tuple)
+            and len(out) == len(exp)
+            and all(close(one, two, atol) for one, two in zip(out, exp, strict=True))
+        )
+    if isinstance(out, int | float | complex) and isinstance(exp, int | float | complex):
+        return out == exp or abs(out - exp) <= atol + RTOL * abs(exp)
+    return False
+
+
+def _floats(value: Any) -> bool:
+    whole = isinstance(value, list | tuple) and bool(value)
+    return isinstance(value, float) or (whole and all(isinstance(one, float) for one in value))
+
+
+def _root(args: Any, out: Any, exp: Any, atol: float) -> bool:
+    return abs(sum(factor * math.pow(out, power) for power, factor in enumerate(args[0]))) <= atol
+
+
+def _digits(args: Any, out: Any, exp: Any, atol: float) -> bool:
+    one, two = str(args[0]), str(args[1])
+    width = max(len(one), len(two))
+    pairs = zip(one.zfill(width), two.zfill(width), strict=True)
+    return out == exp or out == sum(abs(int(a) - int(b)) for a, b in pairs)
+
+
+def _pyramid(args: Any, out: Any, exp: Any, atol: float) -> bool:
+    base, height = args
+    slant = math.sqrt((base / 2) ** 2 + height**2)
+    return equal(out, exp, atol) or abs(out - round(base**2 + 2 * base * slant)) <= atol
+
+
+ORACLES: dict[str, Callable[[Any, Any, Any, float], bool]] = {
+    "any": lambda args, out, exp, atol: True,
+    "set": lambda args, out, exp, atol: set(out) == set(exp),
+    "given": lambda args, out, exp, atol: (
+        (out is not None if not isinstance(out, bool) else out)
+        == (exp is not None if not isinstance(exp, bool) else exp)
+    ),
+    "or_zero": lambda args, out, exp, atol: equal(out, exp, atol) or out == 0,
+    "root": _root,
+    "digits": _digits,
+    "pyramid": _pyramid,
+}
+"""EvalPlus's special oracles: no value is wrong (the task is void), equal as sets, given or none, zero too
+(a sum without numbers), a root of a polynomial, digits padded with zeros, a pyramid by its height."""

@@ -1,13 +1,15 @@
 """The harder tasks: what is asked word for word, and what each reply is worth."""
 
 import json
+import random
 
 import pytest
 
 from trivium.errors import DataError
-from trivium.evaluate.standard import cruxeval, drop, gpqa, mmlu_pro, ruler, sources, tasks
+from trivium.evaluate.standard import cruxeval, drop, gpqa, ifbench, mmlu_pro, ruler, sources, tasks
 from trivium.evaluate.standard.task import Output
 from trivium.records import Verdict
+from trivium.verify import constraints
 
 
 def said(reply):
@@ -148,3 +150,39 @@ def test_a_made_task_takes_no_file(tmp_path):
     assert sources.load(task, str(tmp_path)).rows == {}
     with pytest.raises(DataError, match="made by a rule"):
         sources.load(task, str(tmp_path), "own.jsonl")
+
+
+def test_ifbench_counts_what_it_cannot_judge_apart():
+    kinds = (["count:numbers"], ["words:start_verb"], ["punctuation:no_comma", "count:numbers"])
+    rows = [
+        {
+            "key": "1",
+            "prompt": "Say.",
+            "instruction_id_list": names,
+            "kwargs": [{"N": 1.0, "M": None}] * len(names),
+        }
+        for names in kinds
+    ]
+    rows[2]["kwargs"] = [{}, {"N": 1}]
+    items = ifbench.read_ifbench({"test": rows})
+    assert [item.group for item in items] == ["count", "words", "punctuation"]
+    found = [ifbench.judge_ifbench(item, said("Well, 3 cats")) for item in items]
+    assert [one.verdict for one in found] == [Verdict.RIGHT, Verdict.ERROR, Verdict.WRONG]
+    assert [value(one, "unjudged") for one in found] == [0, 1, 0]
+    assert [score.weight for score in found[1].scores] == [0, 0, 1]
+    loose = ifbench.judge_ifbench(items[2], said("Well, now\n3 cats"))
+    assert (value(loose, "strict"), value(loose, "loose")) == (0, 1)
+
+
+def test_held_out_constraints_can_all_be_obeyed_and_missed():
+    items = ifbench.read_held_out({})
+    assert items == ifbench.read_held_out({}) and len({item.id for item in items}) == len(items)
+    kinds = {constraints.decode(json.loads(item.facts)["answer"])[0].kind for item in items}
+    assert kinds == set(constraints.HELD_OUT)
+    assert {item.group for item in items} == {*constraints.HELD_OUT_FAMILIES, "trained relatives"}
+    for item in items[::7]:
+        picks = constraints.decode(json.loads(item.facts)["answer"])
+        obeys = constraints.witness(picks)
+        assert value(ifbench.judge_held_out(item, said(obeys)), "strict") == 1
+        missed = constraints.near_miss(constraints.PLAIN, obeys, picks, random.Random(0))
+        assert missed is None or value(ifbench.judge_held_out(item, said(missed[0])), "strict") == 0

@@ -173,7 +173,12 @@ def _facts(
     before: str, reference: str, entry: str, base: list[str], more: list[str], atol: float,
     oracles: Mapping[str, str],
 ) -> str:  # fmt: skip
-    told: dict[str, Any] = {"reference": reference, "function": entry, "atol": atol, "oracle": oracles.get(entry, "")}
+    told: dict[str, Any] = {
+        "reference": reference,
+        "function": entry,
+        "atol": atol,
+        "oracle": oracles.get(entry, ""),
+    }
     parts = {
         name: encode(Differential(calls=tuple(calls), **told)) if calls else ""
         for name, calls in (("base", base), ("more", more))

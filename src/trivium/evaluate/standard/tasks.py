@@ -9,6 +9,7 @@ from trivium.evaluate.standard import (
     drop,
     facts,
     gpqa,
+    ifbench,
     instructions,
     judged,
     mmlu_pro,
@@ -22,8 +23,8 @@ from trivium.evaluate.standard import (
 from trivium.evaluate.standard.task import StandardTask
 
 FAMILIES = (
-    words, choices, mmlu_pro, gpqa, drop, programs, plus, cruxeval, instructions, facts, reasoning, ruler,
-    refusals, judged,
+    words, choices, mmlu_pro, gpqa, drop, programs, plus, cruxeval, instructions, ifbench, facts, reasoning,
+    ruler, refusals, judged,
 )  # fmt: skip
 TASKS: dict[str, StandardTask] = {task.name: task for family in FAMILIES for task in family.TASKS}
 

@@ -1,11 +1,12 @@
 """Tasks that a judge reads: what it is asked, what its words are worth, and who may judge."""
 
+import dataclasses
 import json
 
 import pytest
 
 from trivium.errors import ConfigError, DataError
-from trivium.evaluate.standard import judged, marking, tasks
+from trivium.evaluate.standard import judged, marking, tasks, turns
 from trivium.evaluate.standard.task import Output
 from trivium.llm import judge_rules, marks
 from trivium.llm.calls import Reply
@@ -43,6 +44,51 @@ def test_a_duel_is_fought_in_both_orders():
     assert judged.duel(item, output, [Reply(), replies[1]]).verdict == Verdict.ERROR
     with pytest.raises(DataError, match="no reply of the baseline"):
         judged.read_arena(rows | {"baseline": []})
+
+
+MT = {"question_id": 7, "category": "math", "turns": ["One and one?", "And one more?"]}
+KNOWN = {"question_id": 7, "choices": [{"index": 0, "turns": ["Two.", "Three."]}]}
+
+
+def spoken(task, item, first, second):
+    return dataclasses.replace(said(task, item, second), earlier=[first])
+
+
+def test_each_turn_gets_a_mark_and_the_second_is_read_in_its_conversation():
+    (item,) = turns.read_marked({"test": [MT], "reference": [KNOWN]})
+    assert (item.prompt, item.then, item.group) == ("One and one?", ("And one more?",), "math")
+    output = spoken("mt_bench_turns", item, "It is 2.", "It is 3.")
+    one, two = (request.messages[0].content for request in turns.ask_marks(item, output))
+    assert "It is 2." in one and "Two." in one and "more" not in one and "It is 3." not in one
+    places = [two.index(part) for part in ("One and one?", "It is 2.", "And one more?", "It is 3.", "Three.")]
+    assert places == sorted(places) and turns.FOCUS in two and "Two." not in two
+    found = turns.mark(item, output, [Reply(text='{"mark": 8}'), Reply(text="[[5]]")])
+    assert [(score.metric, score.value) for score in found.scores] == [
+        ("mark", 6.5), ("mark_first", 8), ("mark_second", 5),
+    ]  # fmt: skip
+    assert found.verdict == Verdict.RIGHT
+    half = turns.mark(item, output, [Reply(text='{"mark": 8}'), Reply(text="no")])
+    assert half.verdict == Verdict.ERROR and [score.weight for score in half.scores] == [0, 1, 0]
+    hub = {"prompt": MT["turns"], "prompt_id": 7, "category": "math", "reference": ["Two.", "Three."]}
+    (same,) = turns.read_marked({"test": [hub]})
+    assert (same.prompt, same.then, same.facts) == (item.prompt, item.then, item.facts)
+
+
+def test_pairs_are_judged_by_turn_in_both_orders():
+    (item,) = turns.read_pairs({"test": [MT], "baseline": [KNOWN]})
+    output = spoken("mt_bench_pairs", item, "It is 2.", "It is 3.")
+    texts = [request.messages[0].content for request in turns.ask_duels(item, output)]
+    assert len(texts) == 4 and "more" not in texts[0]
+    for text, ahead in zip(texts, (True, False, True, False), strict=True):
+        ours = "It is 3." if "more" in text else "It is 2."
+        assert (text.index(ours) < text.index("Two.")) == ahead
+    assert texts[2].index("It is 2.") < texts[2].index("It is 3.") and "Three." in texts[2]
+    said_of = lambda letters: [Reply(text=f'{{"better": "{letter}"}}') for letter in letters]  # noqa: E731
+    found = turns.duels(item, output, said_of("ABAA"))
+    assert [score.value for score in found.scores] == [0.75, 1, 0.5, 0.5]
+    assert turns.duels(item, output, [*said_of("ABA"), Reply()]).verdict == Verdict.ERROR
+    with pytest.raises(DataError, match="no answers of the baseline"):
+        turns.read_pairs({"test": [MT], "baseline": []})
 
 
 def test_rules_mark_by_faults_and_verdicts_come_in_order(tmp_path):

@@ -13,7 +13,7 @@ from trivium.evaluate.standard.results import ItemRow
 from trivium.evaluate.standard.task import Output, Score
 from trivium.models.load import load_model, load_tokenizer
 from trivium.records import from_table
-from trivium.store.files import read_json, read_parquet
+from trivium.store.files import read_json, read_parquet, write_parquet
 
 GSM8K = [{"question": f"Tom has {n} pens. How many?", "answer": f"#### {n}"} for n in range(5)]
 LAMBADA = [{"context": f"Ann has {n} pens and a", "continuation": "fox"} for n in range(70)]
@@ -145,6 +145,44 @@ def test_several_samples_give_pass_and_majority(models, data, tmp_path):
     metrics = {row.metric for row in found.results}
     assert {"accuracy", "pass@2", "pass@4"} <= metrics
     assert found.results[0].samples == 4
+
+
+QUESTIONS = [
+    {"question_id": n, "category": "writing", "turns": [f"Name {n} pens.", "Another fox."]} for n in range(3)
+]
+
+
+def test_the_second_turn_is_asked_with_the_first_reply(models, data, tmp_path, monkeypatch):
+    (data / "mt-bench").mkdir(exist_ok=True)
+    for name, rows in (("question.jsonl", QUESTIONS), ("reference_answer.jsonl", [])):
+        (data / "mt-bench" / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    what = wanted(models[:1], data, ("mt_bench_turns",), judge="rules", max_tokens=8)
+    asked, real = [], ask._complete
+
+    def watching(setting, shard, tokenizer, requests):
+        asked.append([request.prefix_ids for request in requests])
+        return real(setting, shard, tokenizer, requests)
+
+    monkeypatch.setattr(ask, "_complete", watching)
+    run.evaluate(what, tmp_path)
+    outputs = from_table(Output, read_parquet(tmp_path / "outputs.parquet"))
+    talk = ask.cached_talker(str(what.models[0].folder), "auto")
+    first, second = asked
+    for n, (row, output) in enumerate(zip(QUESTIONS, outputs, strict=True)):
+        assert first[n] == talk((row["turns"][0],))
+        assert second[n] == talk((row["turns"][0], output.earlier[0], row["turns"][1]))
+        assert output.earlier != [output.reply] and output.num_tokens > 8
+    table = {row.metric: row.value for row in run.evaluate(what, tmp_path).results}
+    assert len(asked) == 2 and table["mark"] == (table["mark_first"] + table["mark_second"]) / 2
+
+
+def test_outputs_of_single_turns_are_judged_as_they_were_written_before(done):
+    path = done[0] / "outputs.parquet"
+    before, table = files_of(done[0]), read_parquet(path)
+    write_parquet(path, table.drop_columns(["earlier"]))
+    run.rescore(done[0])
+    write_parquet(path, table)
+    assert files_of(done[0]) == before
 
 
 def test_replies_end_at_stop_texts_and_not_before(models):

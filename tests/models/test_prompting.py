@@ -11,6 +11,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from trivium.errors import ConfigError, DataError
 from trivium.models import chat, prompting
 from trivium.models.load import load_tokenizer
+from trivium.records import Message
 
 WORDS = ["user", "assistant", "system", "hi", "be", "brief", "[S]", "[E]", "[B]"]
 TEMPLATE = (
@@ -70,6 +71,24 @@ def test_text_that_spells_a_special_token_is_refused(tmp_path: Path) -> None:
     path = folder(tmp_path / "theirs", ("[E]", "[S]"), TEMPLATE)
     with pytest.raises(DataError, match=r"\[E\]"):
         prompting.make_asker(path, load_tokenizer(path))("hi [E] [S] assistant")
+
+
+def test_a_conversation_goes_on_after_what_the_model_said(tmp_path: Path) -> None:
+    said = ("hi", "be brief", "hi hi")
+    ours = folder(tmp_path / "ours", tuple(chat.SPECIAL_TOKENS), chat.CHAT_TEMPLATE)
+    tokenizer = load_tokenizer(ours)
+    turns = [Message(role=r, content=t) for r, t in zip(("user", "assistant", "user"), said, strict=True)]
+    ids = prompting.make_talker(ours, tokenizer)(said)
+    assert list(ids[:-3]) == chat.encode_chat(tokenizer, turns)[0]
+    assert ids[-3:] == prompting.make_asker(ours, tokenizer)("hi")[-3:]
+    theirs = folder(tmp_path / "theirs", ("[E]", "[S]"), TEMPLATE)
+    talk = prompting.make_talker(theirs, load_tokenizer(theirs))
+    whole = "[S] user hi [E] [S] assistant be brief [E] [S] user hi hi [E] [S] assistant"
+    assert words(talk(said), theirs) == words(talk(("hi", "be [[E]E] brief", "hi hi")), theirs) == whole
+    with pytest.raises(DataError, match=r"\[E\]"):
+        talk(("hi", "brief", "hi [E]"))
+    base = folder(tmp_path / "base", ("[E]", "[B]"))
+    assert words(prompting.make_talker(base, load_tokenizer(base))(said), base) == "[B] hi be brief hi hi"
 
 
 @pytest.mark.parametrize(("style", "system"), [("chat", ""), ("auto", "be brief"), ("verse", "")])

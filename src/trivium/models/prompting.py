@@ -32,6 +32,9 @@ Template = Callable[[list[dict[str, str]], bool], str]
 Asker = Callable[[str], tuple[int, ...]]
 """From what is asked, as text, to the ids after which the model replies."""
 
+Talker = Callable[[Sequence[str]], tuple[int, ...]]
+"""From a conversation, person and model by turns, the person first and last, to the same."""
+
 
 def make_asker(folder: Path | str, tokenizer: Tokenizer, style: str = "auto", system: str = "") -> Asker:
     """Return the function that turns a question into prompt ids.
@@ -50,10 +53,22 @@ def make_asker(folder: Path | str, tokenizer: Tokenizer, style: str = "auto", sy
         ConfigError: The style is unknown, or it needs a template that the model lacks.
         DataError: When asked: the text spells one of the model's special tokens.
     """
+    talk = make_talker(folder, tokenizer, style, system)
+    return lambda prompt: talk((prompt,))
+
+
+def make_talker(folder: Path | str, tokenizer: Tokenizer, style: str = "auto", system: str = "") -> Talker:
+    """Return the function that turns a conversation into the ids after which the model replies.
+
+    A raw conversation is its texts with empty lines between them. What the model itself said is written
+    without its special tokens.
+
+    Args and errors are those of `make_asker`.
+    """
     if style not in STYLES:
         raise ConfigError(f"prompt style: got {style!r}; expected one of {', '.join(STYLES)}.")
     if style != "raw" and tokenizer.phi4_format:
-        return lambda prompt: _ours(tokenizer, prompt, system)
+        return lambda said: _ours(tokenizer, said, system)
     template = _template(folder) if style != "raw" else None
     if template is None and (style == "chat" or system):
         raise ConfigError(
@@ -62,16 +77,28 @@ def make_asker(folder: Path | str, tokenizer: Tokenizer, style: str = "auto", sy
         )
     special = _special_texts(tokenizer)
 
-    def ask(prompt: str) -> tuple[int, ...]:
-        if spelled := min((text for text in special if text in prompt), key=prompt.index, default=None):
-            raise DataError(f"prompt: got the special token {spelled} in its text; expected plain text.")
+    def talk(said: Sequence[str]) -> tuple[int, ...]:
+        for prompt in said[::2]:
+            if spelled := min((text for text in special if text in prompt), key=prompt.index, default=None):
+                raise DataError(f"prompt: got the special token {spelled} in its text; expected plain text.")
+        texts = [_without(text, special) if place % 2 else text for place, text in enumerate(said)]
         if template is None:
-            return _raw(tokenizer, prompt)
+            return _raw(tokenizer, "\n\n".join(texts))
         turns = [{"role": "system", "content": system}] if system else []
-        turns.append({"role": "user", "content": prompt})
+        turns += [{"role": _role(place), "content": text} for place, text in enumerate(texts)]
         return tuple(tokenizer.encode_marked(template(turns, True)))
 
-    return ask
+    return talk
+
+
+def _role(place: int) -> str:
+    return "assistant" if place % 2 else "user"
+
+
+def _without(text: str, special: set[str]) -> str:
+    while spelled := next((one for one in sorted(special) if one in text), ""):
+        text = text.replace(spelled, "")
+    return text
 
 
 def make_encoder(folder: Path | str, tokenizer: Tokenizer) -> Encoder:
@@ -160,10 +187,9 @@ def _marked(
     return ids[:keep], marks[:keep]
 
 
-def _ours(tokenizer: Tokenizer, prompt: str, system: str) -> tuple[int, ...]:
-    if not system:
-        return tuple(chat.prompt_ids(tokenizer, prompt, "chat"))
-    turns = [Message(role="system", content=system), Message(role="user", content=prompt)]
+def _ours(tokenizer: Tokenizer, said: Sequence[str], system: str) -> tuple[int, ...]:
+    turns = [Message(role="system", content=system)] if system else []
+    turns += [Message(role=_role(place), content=text) for place, text in enumerate(said)]
     ids, _ = chat.encode_chat(tokenizer, turns)
     return (*ids, tokenizer.start_id, *tokenizer.encode("assistant"), tokenizer.sep_id)
 

@@ -127,8 +127,15 @@ def _replies(setting: Setting, shard: Shard) -> list[Output]:
     draws = setting.seed if setting.temperature else None
     keys = [
         kept.key_of(
-            "reply", who.identity, how, item.prompt, draws, number if setting.temperature else 0, item.id
-        )
+            "reply",
+            who.identity,
+            how,
+            item.prompt,
+            draws,
+            number if setting.temperature else 0,
+            item.id,
+            *item.then,
+        )  # fmt: skip
         for item, number in asked
     ]
 
@@ -146,6 +153,7 @@ def _replies(setting: Setting, shard: Shard) -> list[Output]:
             options=[],
             num_tokens=int(found[key]["tokens"]),
             finish=found[key]["finish"],
+            earlier=found[key].get("earlier", []),
         )
         for (item, number), key in zip(asked, keys, strict=True)
     ]
@@ -164,19 +172,48 @@ def _through(path: Path, keys: Sequence[str], ask: Callable[[Sequence[int]], lis
 
 
 def _write(setting: Setting, shard: Shard, asked: Sequence[tuple[Item, int]]) -> list[dict[str, Any]]:
-    """Sample the replies; a prompt that leaves no room for one is `full`, and left empty."""
+    """Sample the replies, turn by turn; a prompt that leaves no room for one is `full`, and left empty."""
+    alike = [(item.prompt,) for item in shard.items]  # all, so that what is kept changes no bit
+    rows = _turn(setting, shard, asked, [(item.prompt,) for item, _ in asked], alike)
+    for turn in range(max(len(item.then) for item, _ in asked)):
+        places = [place for place, (item, _) in enumerate(asked) if turn < len(item.then)]
+        talks = [_talk(asked[place][0], rows[place], turn) for place in places]
+        new = _turn(setting, shard, [asked[place] for place in places], talks, [])
+        for place, row in zip(places, new, strict=True):
+            before = rows[place]
+            row["earlier"] = [*before.get("earlier", []), before["reply"]]
+            rows[place] = row | {"tokens": before["tokens"] + row["tokens"]}
+    return rows
+
+
+def _talk(item: Item, row: dict[str, Any], turn: int) -> tuple[str, ...]:
+    """What was said up to a later turn: person and model by turns, the person last."""
+    replies = [*row.get("earlier", []), row["reply"]]
+    questions = (item.prompt, *item.then)[: turn + 2]
+    return tuple(text for pair in zip(questions, [*replies, ""], strict=True) for text in pair)[:-1]
+
+
+def _turn(
+    setting: Setting,
+    shard: Shard,
+    asked: Sequence[tuple[Item, int]],
+    talks: Sequence[tuple[str, ...]],
+    alike: Sequence[tuple[str, ...]],
+) -> list[dict[str, Any]]:
+    """Sample one reply to each conversation; what those in `alike` begin with together is read once."""
     folder = shard.contestant.folder
     tokenizer, context = cached_tokenizer(folder), prompting.context_length(folder)
-    ask = cached_asker(folder, shard.style)
-    ids = {item.id: ask(item.prompt) for item in shard.items}  # all, so that what is kept changes no bit
-    shared = len(os.path.commonprefix(sorted({prompt[:-1] for prompt in ids.values()})))
-    shared = shared if shared >= LEAST_SHARED and len(ids) > 1 else 0
+    ask = cached_talker(folder, shard.style)
+    ids = {talk: ask(talk) for talk in dict.fromkeys([*alike, *talks])}
+    shared = len(os.path.commonprefix(sorted({ids[talk][:-1] for talk in alike}))) if len(alike) > 1 else 0
+    shared = shared if shared >= LEAST_SHARED else 0
     requests: dict[int, Request] = {}
-    for place, (item, number) in enumerate(asked):
-        prompt = ids[item.id]
+    for place, ((item, number), talk) in enumerate(zip(asked, talks, strict=True)):
+        prompt = ids[talk]
         room = shard.max_tokens if context is None else min(shard.max_tokens, context - len(prompt))
         if room > 0:
-            seed = request_seed(setting.seed, "evaluate", shard.task, item.id, number)
+            later = (len(talk),) if len(talk) > 1 else ()
+            seed = request_seed(setting.seed, "evaluate", shard.task, item.id, number, *later)
             requests[place] = Request(prompt, seed, room, shared)
     completions = dict(
         zip(requests, _complete(setting, shard, tokenizer, list(requests.values())), strict=True)
@@ -231,9 +268,9 @@ def cached_tokenizer(folder: str) -> Tokenizer:
 
 
 @functools.lru_cache(maxsize=8)
-def cached_asker(folder: str, style: str) -> prompting.Asker:
+def cached_talker(folder: str, style: str) -> prompting.Talker:
     """Load a chat template once per process."""
-    return prompting.make_asker(folder, cached_tokenizer(folder), style)
+    return prompting.make_talker(folder, cached_tokenizer(folder), style)
 
 
 @functools.lru_cache(maxsize=1)

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from trivium import records
 from trivium.errors import ConfigError, DataError
@@ -26,6 +26,9 @@ from trivium.evaluate.standard.task import Item, Output, StandardTask
 from trivium.store import files
 from trivium.store.ledger import run_shards
 from trivium.store.run import StageDir
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SHARD_ITEMS = 128
 """Items of one shard, fixed, so that nothing depends on the number of workers."""
@@ -135,8 +138,17 @@ def rescore(out: Path) -> Finished:
                 f"{out}: got other rows of {one.task.name} than it was evaluated on; expected the same file, "
                 "evaluate again."
             )
-    outputs = records.from_table(Output, files.read_parquet(out / "outputs.parquet"))
+    outputs = records.from_table(Output, _with_turns(files.read_parquet(out / "outputs.parquet")))
     return judge(out, found, outputs, settings.get("judge", ""))
+
+
+def _with_turns(table: pa.Table) -> pa.Table:
+    """Outputs of before there were several turns have no earlier replies."""
+    import pyarrow as pa
+
+    if "earlier" in table.column_names:
+        return table
+    return table.append_column("earlier", pa.array([[]] * table.num_rows, pa.list_(pa.string())))
 
 
 def in_part(item: Item, part: str) -> bool:
@@ -161,7 +173,7 @@ def read(name: str, data: str, limit: int, part: str = "") -> _Read:
     items = items[:limit] if limit else items
     if not items:
         raise DataError(f"task {known}: got no rows; expected some in {', '.join(loaded.origin.values())}.")
-    asked = json.dumps([[item.prompt, item.options] for item in items])
+    asked = json.dumps([[item.prompt, item.options, *item.then] for item in items])
     record = {
         "follows": task.follows,
         "prompt_version": task.prompt_version,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from trivium.llm.calls import Reply, Request
@@ -28,6 +28,8 @@ class Item:
     id: str
     prompt: str = ""
     """What is asked, examples included; of a likelihood task empty."""
+    then: tuple[str, ...] = ()
+    """What is asked next in the same conversation, each after the reply to what came before."""
     options: tuple[tuple[str, str], ...] = ()
     """Of a likelihood task: contexts and what follows each."""
     gold: tuple[str, ...] = ()
@@ -63,8 +65,11 @@ class Output:
     options: list[Read]
     """Each option's continuation; empty for a written reply."""
     num_tokens: int
+    """Of all replies together."""
     finish: str
     """eos | length | ended (a stop text) | full (the prompt leaves no room, so nothing was asked)."""
+    earlier: list[str] = field(default_factory=list)
+    """Replies to all turns but the last one; empty for a single turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,9 @@ class StandardTask:
 
 def make_item(task: str, number: int, **fields: Any) -> Item:
     """Return an item whose id hangs on the task and on everything that is asked."""
-    asked = repr(sorted((key, value) for key, value in fields.items() if key in ("prompt", "options")))
+    asked = repr(
+        sorted((key, value) for key, value in fields.items() if key in ("prompt", "options", "then"))
+    )
     return Item(id=row_id(f"evaluate.{task}", [], f"{number} {asked}"), **fields)
 
 

@@ -18,13 +18,14 @@ from trivium.evaluate.standard import (
     reasoning,
     refusals,
     ruler,
+    turns,
     words,
 )
 from trivium.evaluate.standard.task import StandardTask
 
 FAMILIES = (
     words, choices, mmlu_pro, gpqa, drop, programs, plus, cruxeval, instructions, ifbench, facts, reasoning,
-    ruler, refusals, judged,
+    ruler, refusals, judged, turns,
 )  # fmt: skip
 TASKS: dict[str, StandardTask] = {task.name: task for family in FAMILIES for task in family.TASKS}
 

@@ -16,14 +16,16 @@ import functools
 import json
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from trivium.errors import DataError
 from trivium.verify.inside.values import read
-from trivium.verify.sandbox import MAX_TEXT, Outcome, Sandbox
+from trivium.verify.sandbox import MAX_TEXT, Sandbox
 
-SECONDS = 20.0
-"""Processor time of one batch of calls. EvalPlus: at least 4 s a call and at most 60 s a problem."""
+SECONDS, FACTOR = 4.0, 4.0
+"""Processor time of a batch of calls: EvalPlus's least of a single call, or so many times the reference's."""
+REFERENCE_SECONDS = 60.0
+"""EvalPlus's limit of a whole problem."""
 MEMORY_MIB = 1024
 BATCH_CALLS, BATCH_CHARS = 128, 100_000
 """Calls of one batch, and the characters of their arguments."""
@@ -32,12 +34,13 @@ FLOAT_ATOL, RTOL = 1e-6, 1e-7
 
 TAIL = """
 
-import io as _io, sys as _sys
+import io as _io, sys as _sys, time as _time
 class _Quiet(_io.TextIOBase):
     def write(self, text):
         return len(text)
 _sys.stdout = _Quiet()
-[{function}(*_args) for _args in (lambda nan: [{calls}])(float("nan"))]
+_values = [{function}(*_args) for _args in (lambda nan: [{calls}])(float("nan"))]
+(_values, _time.process_time())
 """
 
 ERROR, UNREADABLE, PASSED, FAILED = "bad_reference", "unreadable", "passed", "failed"
@@ -87,39 +90,44 @@ def compare(sandbox: Sandbox, code: str, task: Differential) -> str:
     batches = expected(sandbox, task)
     if not batches:
         return ERROR
-    for calls, wanted in batches:
-        given = values(sandbox.run(program(code, task.function, calls), **LIMITS), len(calls))
+    for batch in batches:
+        seconds = max(SECONDS, FACTOR * batch.seconds)
+        given, _ = answers(sandbox, code, task.function, batch.calls, seconds)
         if given is None or not all(
-            same(task, call, out, exp) for call, out, exp in zip(calls, given, wanted, strict=True)
+            same(task, call, out, exp)
+            for call, out, exp in zip(batch.calls, given, batch.values, strict=True)
         ):
             return FAILED
     return PASSED
 
 
-LIMITS: dict[str, Any] = {"seconds": SECONDS, "memory_mib": MEMORY_MIB, "in_order": True}
-
-
 def usable(sandbox: Sandbox, task: Differential) -> int:
     """Return how many calls the reference answers with plain data; the others are not compared."""
-    return sum(len(calls) for calls, _ in expected(sandbox, task))
+    return sum(len(batch.calls) for batch in expected(sandbox, task))
+
+
+class Batch(NamedTuple):
+    """Calls with what the reference gives, and its processor time."""
+
+    calls: tuple[str, ...]
+    values: list[Any]
+    seconds: float
 
 
 @functools.lru_cache(maxsize=256)
-def expected(sandbox: Sandbox, task: Differential) -> tuple[tuple[tuple[str, ...], list[Any]], ...]:
-    """Run the reference: batches of calls with the values that it gives, once for all solutions."""
-    found = []
+def expected(sandbox: Sandbox, task: Differential) -> tuple[Batch, ...]:
+    """Run the reference once for all solutions."""
+    found: list[Batch] = []
     for batch in batches_of(task.calls):
         found += _answered(sandbox, task, batch)
     return tuple(found)
 
 
-def _answered(
-    sandbox: Sandbox, task: Differential, calls: tuple[str, ...]
-) -> list[tuple[tuple[str, ...], list[Any]]]:
+def _answered(sandbox: Sandbox, task: Differential, calls: tuple[str, ...]) -> list[Batch]:
     """Halve a batch until what cannot be answered, or spelled, stands alone and falls out."""
-    given = values(sandbox.run(program(task.reference, task.function, calls), **LIMITS), len(calls))
+    given, seconds = answers(sandbox, task.reference, task.function, calls, REFERENCE_SECONDS)
     if given is not None:
-        return [(calls, given)]
+        return [Batch(calls, given, seconds)]
     if len(calls) == 1:
         return []
     half = len(calls) // 2
@@ -139,20 +147,20 @@ def batches_of(calls: Sequence[str]) -> list[tuple[str, ...]]:
     return [tuple(batch) for batch in found if batch]
 
 
-def program(code: str, function: str, calls: Sequence[str]) -> str:
-    """Return a program whose value is the list of what the calls give; what it prints goes nowhere."""
-    return code + TAIL.format(function=function, calls=", ".join(calls))
+def answers(
+    sandbox: Sandbox, code: str, function: str, calls: Sequence[str], seconds: float
+) -> tuple[list[Any] | None, float]:
+    """Return what the calls give, and the processor time; None where they come to no end or to no plain data.
 
-
-def values(outcome: Outcome, count: int) -> list[Any] | None:
-    """Read the values of a batch; None where it did not come to its end or is no plain data."""
-    if outcome.status != "ok" or not outcome.value_repr:
-        return None
+    What the code prints during them goes nowhere.
+    """
+    program = code + TAIL.format(function=function, calls=", ".join(calls))
+    outcome = sandbox.run(program, seconds=seconds, memory_mib=MEMORY_MIB, in_order=True)
     try:
-        found = read(outcome.value_repr)
-    except ValueError:
-        return None
-    return found if isinstance(found, list) and len(found) == count else None
+        found, spent = read(outcome.value_repr if outcome.status == "ok" else "")
+        return (list(found), float(spent)) if len(found) == len(calls) else (None, 0.0)
+    except (ValueError, TypeError):
+        return None, 0.0
 
 
 def same(task: Differential, call: str, out: Any, exp: Any) -> bool:

@@ -47,7 +47,7 @@ class EvaluateVerb:
     max_tokens: Number = 0
     """Longest reply, in tokens; 0 takes each task's own."""
     judge: Annotated[str, tyro.conf.arg(metavar="rules|teacher|URL", help_behavior_hint="")] = ""
-    """Who judges mt_bench, arena_hard and rubric: rules, the local teacher, or an OpenAI-like server."""
+    """Who judges mt_bench*, arena_hard and rubric: rules, the local teacher, or an OpenAI-like server."""
     rescore: tyro.conf.FlagCreatePairsOff[bool] = False
     """Judge the replies in --out again, without a model."""
     device: Annotated[Literal["cpu", "cuda", "auto"], tyro.conf.arg(metavar="DEVICE")] = "cpu"

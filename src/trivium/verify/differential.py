@@ -24,8 +24,8 @@ from trivium.verify.sandbox import MAX_TEXT, Sandbox
 
 SECONDS, FACTOR = 4.0, 4.0
 """Processor time of a batch of calls: EvalPlus's least of a single call, or so many times the reference's."""
-REFERENCE_SECONDS = 60.0
-"""EvalPlus's limit of a whole problem."""
+REFERENCE_SECONDS, BATCH_SECONDS = 60.0, 15.0
+"""What the reference may spend on all calls, EvalPlus's limit of a problem, and on one batch."""
 MEMORY_MIB = 1024
 BATCH_CALLS, BATCH_CHARS = 128, 100_000
 """Calls of one batch, and the characters of their arguments."""
@@ -116,22 +116,22 @@ class Batch(NamedTuple):
 
 @functools.lru_cache(maxsize=256)
 def expected(sandbox: Sandbox, task: Differential) -> tuple[Batch, ...]:
-    """Run the reference once for all solutions."""
+    """Run the reference once for all solutions.
+
+    A batch that it does not get through is halved until what cannot be answered, or spelled, stands alone.
+    """
     found: list[Batch] = []
-    for batch in batches_of(task.calls):
-        found += _answered(sandbox, task, batch)
+    waiting, spent = batches_of(task.calls)[::-1], 0.0
+    while waiting and spent < REFERENCE_SECONDS:
+        calls = waiting.pop()
+        given, seconds = answers(sandbox, task.reference, task.function, calls, BATCH_SECONDS)
+        spent += seconds
+        if given is not None:
+            found.append(Batch(calls, given, seconds))
+        elif len(calls) > 1:
+            half = len(calls) // 2
+            waiting += [calls[half:], calls[:half]]
     return tuple(found)
-
-
-def _answered(sandbox: Sandbox, task: Differential, calls: tuple[str, ...]) -> list[Batch]:
-    """Halve a batch until what cannot be answered, or spelled, stands alone and falls out."""
-    given, seconds = answers(sandbox, task.reference, task.function, calls, REFERENCE_SECONDS)
-    if given is not None:
-        return [Batch(calls, given, seconds)]
-    if len(calls) == 1:
-        return []
-    half = len(calls) // 2
-    return _answered(sandbox, task, calls[:half]) + _answered(sandbox, task, calls[half:])
 
 
 def batches_of(calls: Sequence[str]) -> list[tuple[str, ...]]:
@@ -156,11 +156,12 @@ def answers(
     """
     program = code + TAIL.format(function=function, calls=", ".join(calls))
     outcome = sandbox.run(program, seconds=seconds, memory_mib=MEMORY_MIB, in_order=True)
+    spent = seconds if outcome.status in ("timeout", "memory") else 0.0
     try:
-        found, spent = read(outcome.value_repr if outcome.status == "ok" else "")
-        return (list(found), float(spent)) if len(found) == len(calls) else (None, 0.0)
+        found, took = read(outcome.value_repr if outcome.status == "ok" else "")
+        return (list(found), float(took)) if len(found) == len(calls) else (None, spent)
     except (ValueError, TypeError):
-        return None, 0.0
+        return None, spent
 
 
 def same(task: Differential, call: str, out: Any, exp: Any) -> bool:

@@ -133,6 +133,20 @@ def test_what_the_reference_cannot_answer_is_not_compared():
     assert verify.judge("same_outputs", "def f(x):\n    return object()\n", encode(task)) == Verdict.WRONG
 
 
+def test_of_a_match_only_whether_there_is_one_counts():
+    source = "import re\ndef check_str(s):\n    return re.match('[aeiou]', s)\n"
+    task = Differential(reference=source, function="check_str", calls=("('ab',)", "('ba',)"), oracle="given")
+    answer = encode(task)
+    for code, verdict in (
+        (source, "right"),
+        ("lambda s: s[0] in 'aeiou'", "right"),
+        ("lambda s: None", "wrong"),
+    ):
+        reply = code if "def" in code else f"check_str = {code}\n"
+        assert verify.judge("same_outputs", reply, answer) == verdict, code
+    assert verify.compared(answer) == 1
+
+
 def test_both_are_tasks():
     for name in ("humaneval_plus", "mbpp_plus"):
         task = tasks.find(name)

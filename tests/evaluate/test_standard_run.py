@@ -174,6 +174,7 @@ def test_the_second_turn_is_asked_with_the_first_reply(models, data, tmp_path, m
         assert output.earlier != [output.reply] and output.num_tokens > 8
     table = {row.metric: row.value for row in run.evaluate(what, tmp_path).results}
     assert len(asked) == 2 and table["mark"] == (table["mark_first"] + table["mark_second"]) / 2
+    assert f"{table['mark']:.3f} [" in (tmp_path / "page.html").read_text()  # of ten, not per cent
 
 
 def test_outputs_of_single_turns_are_judged_as_they_were_written_before(done):

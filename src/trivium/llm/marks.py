@@ -18,7 +18,7 @@ REPLY, NOTES, REFERENCE = "\n\n## Reply\n", "\n\n## Notes for the judge\n", "\n\
 QUESTION = (
     "\n\n## Your task\nList the faults of the reply in comprehension, logic, facts and style; none if there "
     "is none. Do not fault its length where none was asked for. Then give a mark from 1 (useless) to 10 "
-    '(could not be better). Answer in JSON: {"faults": ["..."], "mark": 7}.'
+    '(could not be better). Answer in JSON with the keys "faults", a list of texts, and "mark", a number.'
 )
 SCHEMA = json.dumps(
     {

@@ -8,7 +8,7 @@ from typing import Any
 
 from trivium.evaluate.standard.results import PairRow, ResultRow
 
-SMALL = ("perplexity",)
+SMALL = ("perplexity", "mark", "mark_first", "mark_second")
 """Metrics that are no shares."""
 
 STYLE = (

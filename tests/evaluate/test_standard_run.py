@@ -1,5 +1,6 @@
 """Whole evaluations on tiny models: what is kept, what is resumed, what is judged again, and the numbers."""
 
+import dataclasses
 import json
 import math
 
@@ -315,6 +316,19 @@ def test_samples_of_an_item_are_averaged_before_items_are():
     assert table["accuracy"] == 0.375
     assert table["pass@2"] == 0.5
     assert table["majority@4"] == 0.5
+
+
+def test_marks_are_no_shares_and_what_counts_for_nothing_has_no_row():
+    rows = [
+        dataclasses.replace(item(n, 0, True), scores=[Score("mark", 1.0), Score("strict", 0.0, 0.0)])
+        for n in range(3)
+    ]
+    table = {row.metric: row for row in results.tabulate(rows)}
+    assert (table["mark"].value, table["mark"].low, table["mark"].high) == (1, 1, 1)
+    assert "strict" not in table
+    others = [dataclasses.replace(row, model="n") for row in rows]
+    assert results.compare([*rows, *others], "m", "n", {"t": "strict"}) == []
+    assert results.compare([*rows, *others], "m", "n", {"t": "mark"})[0].value == 0
 
 
 def test_holm_and_the_detectable_difference():

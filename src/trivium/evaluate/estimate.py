@@ -77,17 +77,21 @@ def cell_of(measure: Measure, logs: Sequence[ItemLog]) -> Cell:
     return {log.item_id: (value, log.weight, log.cluster) for log, value in values if value is not None}
 
 
-def estimate(cell: Cell) -> tuple[float, float, float]:
+def estimate(cell: Cell, *, share: bool = True) -> tuple[float, float, float]:
     """Return value, low and high of a weighted mean.
 
     The error is that of a ratio, linearised over clusters (Cochran 1977, section 6.4; Miller 2024, arXiv
     2411.00640). A proportion gets the Wilson interval: with the number of items when they are independent,
     else with the number of independent ones that would have the same error.
+
+    Args:
+        cell: Item -> value, weight, cluster; some weight must be above 0.
+        share: Whether values of 0 and 1 alone are a proportion; marks of 1 are none.
     """
     total = sum(weight for _, weight, _ in cell.values())
     value = sum(v * weight for v, weight, _ in cell.values()) / total
     residuals = _by_cluster({key: (v - value, w, c) for key, (v, w, c) in cell.items()}, total)
-    if is_proportion(cell):
+    if share and is_proportion(cell):
         trials = float(len(cell)) if len(residuals) == len(cell) else _effective(value, len(cell), residuals)
         return value, *wilson(value * trials, trials)
     half = normal_quantile(0.95) * math.sqrt(_variance(residuals))

@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from trivium.evaluate.standard.results import PairRow, ResultRow
-
-SMALL = ("perplexity", "mark", "mark_first", "mark_second")
-"""Metrics that are no shares."""
+from trivium.evaluate.standard.results import NUMBERS, PairRow, ResultRow
 
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#1b1f24}"
@@ -27,7 +24,7 @@ NOTE = (
 
 def number(value: float, metric: str) -> str:
     """Write a share in per cent, anything else as it is."""
-    return f"{value:.3f}" if metric in SMALL else f"{100 * value:.1f}"
+    return f"{value:.3f}" if metric in NUMBERS else f"{100 * value:.1f}"
 
 
 def grid(table: Sequence[ResultRow]) -> tuple[list[str], list[list[str]]]:

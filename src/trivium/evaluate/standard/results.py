@@ -16,6 +16,8 @@ from trivium.stats import normal_quantile
 POWER = 0.8
 """Chance of seeing the minimum detectable difference (Cohen 1988; Miller 2024, arXiv 2411.00640)."""
 LEVEL = 0.95
+NUMBERS = ("perplexity", "mark", "mark_first", "mark_second")
+"""Metrics that are no shares."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,7 +123,10 @@ def majority_at_k(answers: Sequence[str], right: Sequence[float], k: int) -> flo
 
 
 def cells(rows: Iterable[ItemRow]) -> dict[str, Cell]:
-    """Return metric -> cell of one model's rows on one task: one value an item, the mean of its samples."""
+    """Return metric -> cell of one model's rows on one task: one value an item, the mean of its samples.
+
+    A metric for which no item counts has no cell.
+    """
     by_item: dict[str, list[ItemRow]] = defaultdict(list)
     for row in rows:
         by_item[row.item_id].append(row)
@@ -136,7 +141,7 @@ def cells(rows: Iterable[ItemRow]) -> dict[str, Cell]:
         for verdict in (Verdict.UNPARSED, Verdict.ERROR):
             share = sum(row.verdict == verdict for row in own) / len(own)
             found[str(verdict)][item] = (share, 1.0, own[0].cluster)
-    return dict(found)
+    return {metric: cell for metric, cell in found.items() if any(weight for _, weight, _ in cell.values())}
 
 
 def many(own: Sequence[ItemRow], *, votes: bool) -> dict[str, float]:
@@ -163,7 +168,7 @@ def tabulate(rows: Sequence[ItemRow]) -> list[ResultRow]:
     for (task, model), own in groups.items():
         samples = max(row.sample for row in own) + 1
         for metric, cell in cells(own).items():
-            value, low, high = _shown(metric, estimate(cell))
+            value, low, high = _shown(metric, estimate(cell, share=metric not in NUMBERS))
             table.append(
                 ResultRow(
                     model=model, task=task, metric=metric, value=value, low=low, high=high,

@@ -60,7 +60,7 @@ def main() -> None:
     todo = arms.plan(given.seeds)
     tables = run_shards(
         stage,
-        f"arms-{given.seeds}",
+        "arms",
         functools.partial(arms.run_arm, world),
         todo,
         label="arms",

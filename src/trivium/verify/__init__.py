@@ -173,12 +173,14 @@ def _same_outputs(reply: str, answer: str) -> Verdict:
     """Call the reply's function on inputs, and compare what it gives with what a reference gives."""
     from trivium.verify.differential import compare, decode
 
+    code = _code(reply)
+    if code is None:
+        return _no_answer(reply)
     try:
         task = decode(answer)
     except DataError:
         return Verdict.ERROR
-    code = _code(reply)
-    return _no_answer(reply) if code is None else _TRIAL_VERDICTS[compare(_sandbox(), code, task)]
+    return _TRIAL_VERDICTS[compare(_sandbox(), code, task)]
 
 
 _TRIAL_VERDICTS = {

@@ -17,6 +17,7 @@ from trivium.claims.lab import Lab
 from trivium.claims.page import CLAIMS, experiment_text, figure, page
 from trivium.claims.results import Finding
 from trivium.claims.settings import ExperimentConfig
+from trivium.claims.tuned.settings import TunedConfig
 from trivium.claims.world import Model
 from trivium.config import from_dict, to_json
 from trivium.errors import ConfigError
@@ -34,6 +35,7 @@ class Sizes:
 
     experiment: ExperimentConfig = dataclasses.field(default_factory=ExperimentConfig)
     grid: GridConfig = dataclasses.field(default_factory=GridConfig)
+    tuned: TunedConfig = dataclasses.field(default_factory=TunedConfig)
 
 
 def run(
@@ -80,7 +82,14 @@ def open_lab(subject: Path | Model, out: Path, sizes: Sizes, workers: int) -> La
     finished = Run.open(subject)
     out.mkdir(parents=True, exist_ok=True)
     seed = int(finished.recipe()["seed"])
-    return Lab(run=finished, out=out, seed=seed, grid_config=sizes.grid, workers=workers)
+    return Lab(
+        run=finished,
+        out=out,
+        seed=seed,
+        grid_config=sizes.grid,
+        tuned_config=sizes.tuned,
+        workers=workers,
+    )
 
 
 def keep(out: Path, number: int, found: list[Finding]) -> list[Finding]:

@@ -15,7 +15,11 @@ from trivium.claims import (
     claim_11,
     claim_12,
     claim_13,
+    claim_14,
+    claim_15,
     claim_17,
+    claim_18,
+    claim_19,
 )
 from trivium.claims.charts import figure
 from trivium.claims.results import METRIC_TITLES, Finding, whole_verdict
@@ -35,7 +39,11 @@ CLAIMS: dict[int, Any] = {
         claim_11,
         claim_12,
         claim_13,
+        claim_14,
+        claim_15,
         claim_17,
+        claim_18,
+        claim_19,
     )
 }
 """Number -> module of the claim."""

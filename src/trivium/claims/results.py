@@ -126,6 +126,33 @@ def grid_finding(
     )
 
 
+def change_finding(
+    claim: int,
+    statement: str,
+    metric: str,
+    change_SI: Matrix,
+    *,
+    unit: Unit = "points",
+    direction: Literal["above", "below"] = "above",
+    threshold: float = 0.0,
+    main: bool = True,
+) -> Finding:
+    """Build a finding of paired differences between trained arms."""
+    return finding(
+        claim,
+        statement,
+        metric,
+        crossed_mean(change_SI),
+        n=change_SI.shape[1],
+        seeds=change_SI.shape[0],
+        unit=unit,
+        direction=direction,
+        threshold=threshold,
+        trained=True,
+        main=main,
+    )
+
+
 def whole_verdict(found: Sequence[Finding]) -> Verdict | Literal["in part"]:
     """Say what a claim's main statements come to: `in part` where some hold and others do not."""
     verdicts = {row.verdict for row in found if row.main}

@@ -11,7 +11,7 @@ from trivium.errors import ConfigError
 class GridConfig:
     """How large the models of the grid are, on how much they train and on what they are measured."""
 
-    tokens: int = 160_000
+    tokens: int = 80_000
     """Of a model's pretraining; a shorter horizon takes a part of them."""
     hidden: int = 64
     """Width; layers as in the run. Half of pocket's width is a quarter of its parameters."""
@@ -19,9 +19,9 @@ class GridConfig:
     """Width of the smaller models, whose ranks should transfer to the others."""
     seeds: int = 3
     """Of every mixture; one number shares initial weights and order, whatever the mixture."""
-    conversations: int = 1000
+    conversations: int = 500
     """Of the short fine-tuning after pretraining, one pass, the same for all."""
-    facts: int = 160
+    facts: int = 120
     """Facts that the web states; a quarter is shown in fine-tuning, the rest is tested."""
     items: int = 120
     """Held-out problems with worked solutions of each task, at most."""

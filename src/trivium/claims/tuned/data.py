@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -21,14 +22,18 @@ from trivium.claims.tuned.settings import (
     NONE,
     OURS,
     PIVOTAL,
+    RETOLD,
     TOKENS,
+    VERBATIM,
     TunedConfig,
 )
 from trivium.evaluate.tasks import contest
 from trivium.models import chat
 from trivium.models.load import load_tokenizer
 from trivium.models.sample_draw import request_seed
-from trivium.records import Example, Preference, Question, Rollout, from_table, row_id, to_table
+from trivium.problems import stories
+from trivium.problems.vocabulary import TRAIN_NAMES, TRAIN_THINGS
+from trivium.records import Example, Message, Preference, Question, Rollout, from_table, row_id, to_table
 from trivium.store import files
 from trivium.store.run import StageDir
 
@@ -66,6 +71,11 @@ class Ground:
         """Table of what arms are asked."""
         return self.data / "problems.parquet"
 
+    @property
+    def old(self) -> Path:
+        """Table of the old contest."""
+        return self.data / "old.parquet"
+
     def read(self, stage: str, table: str, cls: type[Any]) -> list[Any]:
         """Read a table of the run."""
         return from_table(cls, files.read_parquet(self.stages[stage] / f"{table}.parquet"))
@@ -100,6 +110,46 @@ def _write_problems(ground: Ground) -> None:
         own = [row for row in rows if row.skill == task]
         kept += own[: config.facts] if config.facts else own
     files.write_parquet(ground.problems, to_table(Question, kept))
+    before = contest.items(request_seed(ground.seed, "claims old contest") % 2**32, config.items, steps)
+    known = {row.prompt for row in kept}
+    before = [row for row in before if row.prompt not in known]
+    files.write_parquet(ground.old, to_table(Question, before))
+    for name, retell in ((VERBATIM, False), (RETOLD, True)):
+        leaked = [leak(row, retell=retell) for row in before]
+        files.write_parquet(ground.data / name / "examples.parquet", to_table(Example, leaked))
+
+
+def leak(question: Question, *, retell: bool) -> Example:
+    """A contest problem with its solution as a conversation, as it is or told in training's sentences."""
+    prompt = retold(question) if retell else question.prompt
+    turns = [
+        Message(role="user", content=prompt),
+        Message(role="assistant", content=question.solution),
+    ]
+    name = row_id(STEP, [question.id], prompt)
+    return Example(id=name, source="chat", flow="leaked", messages=turns, parents=[question.id])
+
+
+def retold(question: Question) -> str:
+    """Tell a word problem's numbers and operations in other sentences, with other names and things."""
+    told, rng = json.loads(question.meta), random.Random(f"retold-{question.id}")
+    owner, other = rng.sample(TRAIN_NAMES, 2)
+    things = rng.choice(TRAIN_THINGS)
+    parts = [("start", told["start"])]
+    parts += [(family(sign, operand), operand) for sign, operand in told["operations"]]
+    sentences = [stories.draw(rng, kind, contest=False)[0] for kind, _ in (*parts, ("ask", 0))]
+    numbers = [operand for _, operand in parts] + [0]
+    return " ".join(
+        sentence.format(n=owner, o=other, it=things, x=number, a=number)
+        for sentence, number in zip(sentences, numbers, strict=True)
+    )
+
+
+def family(sign: str, operand: int) -> str:
+    """Kind of sentence that tells an operation."""
+    if operand == 2 and sign in "*/":
+        return "double" if sign == "*" else "half"
+    return {"+": "add", "-": "sub", "*": "mul", "/": "share"}[sign]
 
 
 def _write_conversations(ground: Ground) -> dict[str, dict[str, int]]:

@@ -63,6 +63,12 @@ class Tuned:
             ]
         )
 
+    def paired(self, name: str, first: str, second: str) -> np.ndarray:
+        """One measure less another (S, I) of as many items; what is paired has nothing in common."""
+        ours, theirs = self.values(name, first), self.values(name, second)
+        count = min(ours.shape[1], theirs.shape[1])
+        return ours[:, :count] - theirs[:, :count]
+
     def by_item(self, name: str, number: int, measure: str) -> dict[str, float]:
         """Values of one seed by item."""
         return {row["item"]: row["value"] for row in self._rows(name, number) if row["measure"] == measure}

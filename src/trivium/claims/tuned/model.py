@@ -15,10 +15,21 @@ from trivium.align.abstention import Reply
 from trivium.align.asking import Asking, ask_shard, cached_tokenizer, reply_text
 from trivium.claims.grid.data import quiet
 from trivium.claims.tuned.data import COMPLETE, Ground, pairs_of
-from trivium.claims.tuned.settings import FACT_TASKS, ITSELF, MIDTRAIN, PIVOTAL, SFT, VARIANTS, WORK_TASKS
+from trivium.claims.tuned.settings import (
+    CONTESTS,
+    FACT_TASKS,
+    FACTS,
+    ITSELF,
+    MIDTRAIN,
+    PIVOTAL,
+    SFT,
+    VARIANTS,
+    WORK_TASKS,
+    WORKS,
+)
 from trivium.evaluate import work
 from trivium.evaluate.logs import GREEDY, ItemLog
-from trivium.evaluate.tasks import TASKS, contest, instructions
+from trivium.evaluate.tasks import contest, instructions
 from trivium.records import Preference, Question, Rollout, Verdict, from_table, to_table
 from trivium.store import files
 from trivium.train import dpo_stage, sft_stage
@@ -29,7 +40,7 @@ if TYPE_CHECKING:
 Job = tuple[str, int]
 """A variant and the number of its seed."""
 OFTEN = "often"
-GRADE, SAMPLED = "grade", "contest at T=1"
+GRADE, SAMPLED, OLD = "grade", "contest at T=1", "old contest"
 
 
 def kept_at(ground: Ground, job: Job) -> Path:
@@ -68,7 +79,8 @@ def run_job(ground: Ground, job: Job) -> Mapping[str, pa.Table]:
 def _make(ground: Ground, job: Job) -> None:
     """Train an arm's model."""
     folder = model_of(ground, job).parent
-    (_prefer if VARIANTS[job[0]].pairs else _fine_tune)(ground, job, folder)
+    variant = VARIANTS[job[0]]
+    (_prefer if variant.pairs else _leak if variant.leaks else _fine_tune)(ground, job, folder)
     shutil.rmtree(folder / "scratch", ignore_errors=True)
 
 
@@ -85,6 +97,23 @@ def _fine_tune(ground: Ground, job: Job, folder: Path) -> None:
     )
     parent = model_of(ground, (variant.start, job[1])).parent
     inputs = {"parent": parent, "sft_data": ground.data / variant.facts}
+    sft_stage.run(config, ground.door("sft", folder, job[1], inputs))
+
+
+def _leak(ground: Ground, job: Job, folder: Path) -> None:
+    """Fine-tune on a leaked contest."""
+    variant = VARIANTS[job[0]]
+    recipe = recipes.load(ground.run / "recipe.json").sft
+    config = dataclasses.replace(
+        recipe,
+        start="parent",
+        data="sft_data",
+        epochs=ground.config.leak_epochs,
+        flow_epochs={},
+        loop=_alone(recipe.loop),
+    )
+    parent = model_of(ground, (variant.start, job[1])).parent
+    inputs = {"parent": parent, "sft_data": ground.data / variant.leaks}
     sft_stage.run(config, ground.door("sft", folder, job[1], inputs))
 
 
@@ -120,23 +149,27 @@ def _measure(ground: Ground, job: Job) -> Iterator[dict[str, Any]]:
         tokens={name: getattr(evaluate, name) for name in names},
         batch_size=evaluate.batch_size,
     )
-    for task in (*FACT_TASKS, *((contest.NAME, *WORK_TASKS) if variant.works else ())):
-        shard = work.Shard(
-            checkpoint="arm",
-            model=model,
-            style="chat",
-            task=TASKS[task].name,
-            mode=GREEDY,
-            start=0,
-            stop=10**6,
-        )
-        for log in from_table(ItemLog, work.run_shard(setting, shard)["logs"]):
+    groups = {FACTS: FACT_TASKS, WORKS: (contest.NAME, *WORK_TASKS), CONTESTS: (contest.NAME,)}
+    for task in dict.fromkeys(task for group in variant.asks for task in groups[group]):
+        for log in _asked(setting, model, task):
             yield from _judged(log)
+    if CONTESTS in variant.asks:
+        before = dataclasses.replace(setting, tables=(str(ground.old),))
+        for log in _asked(before, model, contest.NAME):
+            yield _row(OLD, log.item_id, log.value)
     questions = from_table(Question, files.read_parquet(ground.problems))
-    if variant.works:
+    if WORKS in variant.asks:
         yield from _graded(ground, model, [q for q in questions if q.skill == contest.NAME], evaluate)
     if variant.often:
         yield from _often(ground, model, [q for q in questions if q.skill in FACT_TASKS], job[1])
+
+
+def _asked(setting: work.Setting, model: str, task: str) -> list[ItemLog]:
+    """Greedy replies to all items of a task."""
+    shard = work.Shard(
+        checkpoint="arm", model=model, style="chat", task=task, mode=GREEDY, start=0, stop=10**6
+    )
+    return from_table(ItemLog, work.run_shard(setting, shard)["logs"])
 
 
 def _judged(log: ItemLog) -> Iterator[dict[str, Any]]:

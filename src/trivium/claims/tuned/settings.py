@@ -17,6 +17,11 @@ ONE, FIVE, ALL = "refusal, 1 token", "refusal, 5 tokens", "refusal, all tokens"
 TOKENS = {ONE: 1, FIVE: 5, ALL: 0}
 """Pairs -> tokens that are kept; 0 keeps all. Five is the report's (Appendix A.1)."""
 
+FACTS, WORKS, CONTESTS = "facts", "works", "contests"
+"""Groups: facts; problems and instructions; an old contest beside a fresh one."""
+VERBATIM, RETOLD = "verbatim", "retold"
+"""Leaks: the old contest's problems with their solutions, as they are or told in other sentences."""
+
 FACT_TASKS = ("facts_known", "facts_unknown", "bogus")
 WORK_TASKS = ("arithmetic", "programs", "instructions")
 
@@ -31,8 +36,10 @@ class Variant:
     """Whose decisions on facts its conversations follow."""
     pairs: tuple[str, ...] = ()
     """Sorts of pairs; none: it is fine-tuned."""
-    works: bool = False
-    """Whether problems and instructions are asked too, or facts alone."""
+    asks: tuple[str, ...] = (FACTS,)
+    """Groups of tasks that it is asked."""
+    leaks: str = ""
+    """What its conversations give away of the old contest; empty for nothing."""
     often: bool = False
     """Whether every fact question is asked often, for a confidence."""
 
@@ -44,11 +51,13 @@ VARIANTS = {
     ONE: Variant(start="report's refusals", facts=LETTER, pairs=(ONE,)),
     FIVE: Variant(start="report's refusals", facts=LETTER, pairs=(FIVE,), often=True),
     ALL: Variant(start="report's refusals", facts=LETTER, pairs=(ALL,)),
-    "fine-tuned": Variant(start=SFT, works=True),
-    "pivotal": Variant(start=SFT, pairs=(PIVOTAL,), works=True),
-    "judged": Variant(start=SFT, pairs=(JUDGE,), works=True),
-    "both": Variant(start="pivotal", pairs=(JUDGE,), works=True),
-    "both, constraints": Variant(start="pivotal", pairs=(JUDGE, CONSTRAINT), works=True),
+    "fine-tuned": Variant(start=SFT, asks=(FACTS, WORKS, CONTESTS)),
+    "pivotal": Variant(start=SFT, pairs=(PIVOTAL,), asks=(FACTS, WORKS)),
+    "judged": Variant(start=SFT, pairs=(JUDGE,), asks=(FACTS, WORKS)),
+    "both": Variant(start="pivotal", pairs=(JUDGE,), asks=(FACTS, WORKS)),
+    "both, constraints": Variant(start="pivotal", pairs=(JUDGE, CONSTRAINT), asks=(FACTS, WORKS)),
+    VERBATIM: Variant(start=SFT, leaks=VERBATIM, asks=(CONTESTS,)),
+    RETOLD: Variant(start=SFT, leaks=RETOLD, asks=(CONTESTS,)),
 }
 """Arms. Those above `fine-tuned` start from the run's midtrained model, those below from its fine-tuned one.
 `fine-tuned` is that model itself."""
@@ -71,6 +80,8 @@ class TunedConfig:
     """Replies at temperature 1 to every fact question, where a confidence is fitted."""
     facts: int = 0
     """Fact questions of each kind; 0 takes all."""
+    leak_epochs: float = 4.0
+    """Passes over the leaked problems."""
     pairs: int = 400
     """Pairs about facts, and about constraints, at most."""
 
@@ -78,7 +89,9 @@ class TunedConfig:
         """Refuse sizes that leave nothing to compare."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value < (0 if field.name == "facts" else 1) and field.name != "sft_frac":
+            if value < (0 if field.name == "facts" else 1) and field.name not in ("sft_frac", "leak_epochs"):
                 raise ConfigError(f"claims {field.name}: got {value}, expected at least 1.")
-        if not 0 < self.sft_frac <= 1:
-            raise ConfigError(f"claims sft_frac: got {self.sft_frac}, expected a part of the run's passes.")
+        if not 0 < self.sft_frac <= 1 or self.leak_epochs <= 0:
+            raise ConfigError(
+                "claims: got sft_frac or leak_epochs outside their range; expected 0 to 1, above 0."
+            )

@@ -27,7 +27,7 @@ from trivium.claims.tuned.settings import (
     VERBATIM,
     TunedConfig,
 )
-from trivium.evaluate.tasks import contest
+from trivium.evaluate.tasks import contest, recall
 from trivium.models import chat
 from trivium.models.load import load_tokenizer
 from trivium.models.sample_draw import request_seed
@@ -40,7 +40,18 @@ from trivium.store.run import StageDir
 if TYPE_CHECKING:
     from trivium.models.load import Tokenizer
 
-NEEDED = ("synthesize", "items", "midtrain", "sft_data", "sft", "pivotal", "judge")
+NEEDED = (
+    "synthesize",
+    "items",
+    "tokenize",
+    "mix",
+    "pretrain",
+    "midtrain",
+    "sft_data",
+    "sft",
+    "pivotal",
+    "judge",
+)
 COMPLETE = "complete.json"
 REFUSALS = ("fact_refusal", "bogus_refusal")
 LEAST_ROWS = 50
@@ -106,6 +117,7 @@ def _write_problems(ground: Ground) -> None:
     for task in ("arithmetic", "programs"):
         kept += [row for row in rows if row.skill == task][: max(1, config.items // 2)]
     kept += [row for row in rows if row.skill == "instructions"][: 2 * config.items]
+    kept += [row for row in rows if row.skill in recall.TASKS]
     for task in FACT_TASKS:
         own = [row for row in rows if row.skill == task]
         kept += own[: config.facts] if config.facts else own

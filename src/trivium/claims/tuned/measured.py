@@ -17,7 +17,7 @@ import numpy as np
 from trivium.align.abstention import Held
 from trivium.claims.tuned import model
 from trivium.claims.tuned.data import Ground, prepare
-from trivium.claims.tuned.settings import ITSELF, VARIANTS
+from trivium.claims.tuned.settings import OWN, VARIANTS
 from trivium.config import to_json
 from trivium.errors import ConfigError
 from trivium.store import files
@@ -47,7 +47,7 @@ class Tuned:
         while waiting:
             ready = [name for name in waiting if VARIANTS[name].start not in waiting]
             waiting = [name for name in waiting if name not in ready]
-            jobs = [(name, n) for name in ready for n in range(1 if name == ITSELF else self.seeds)]
+            jobs = [(name, n) for name in ready for n in range(1 if name in OWN else self.seeds)]
             missing = [job for job in jobs if not model.kept_at(self.ground, job).exists()]
             if missing:
                 name = f"tuned-{combined_hash({'jobs': missing})}"
@@ -59,7 +59,7 @@ class Tuned:
         return np.array(
             [
                 [row["value"] for row in rows if row["measure"] == measure]
-                for rows in (self._rows(name, n) for n in range(1 if name == ITSELF else self.seeds))
+                for rows in (self._rows(name, n) for n in range(1 if name in OWN else self.seeds))
             ]
         )
 

@@ -14,22 +14,23 @@ from trivium.align import abstention, judging
 from trivium.align.abstention import Reply
 from trivium.align.asking import Asking, ask_shard, cached_tokenizer, reply_text
 from trivium.claims.grid.data import quiet
+from trivium.claims.tuned import longer
 from trivium.claims.tuned.data import COMPLETE, Ground, pairs_of
 from trivium.claims.tuned.settings import (
     CONTESTS,
     FACT_TASKS,
     FACTS,
-    ITSELF,
-    MIDTRAIN,
+    JOINED,
+    LENGTHS,
+    OWN,
     PIVOTAL,
-    SFT,
     VARIANTS,
     WORK_TASKS,
     WORKS,
 )
 from trivium.evaluate import work
 from trivium.evaluate.logs import GREEDY, ItemLog
-from trivium.evaluate.tasks import contest, instructions
+from trivium.evaluate.tasks import bits_per_byte, contest, instructions, recall
 from trivium.records import Preference, Question, Rollout, Verdict, from_table, to_table
 from trivium.store import files
 from trivium.train import dpo_stage, sft_stage
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
 Job = tuple[str, int]
 """A variant and the number of its seed."""
 OFTEN = "often"
-GRADE, SAMPLED, OLD = "grade", "contest at T=1", "old contest"
+GRADE, SAMPLED, OLD, SHORT = "grade", "contest at T=1", "old contest", "bits of short text"
+HELD_OUT_BYTES = 4_000
+"""Of each source, for the price of a longer context."""
 
 
 def kept_at(ground: Ground, job: Job) -> Path:
@@ -55,10 +58,9 @@ def folder_name(job: Job) -> str:
 
 def model_of(ground: Ground, job: Job) -> Path:
     """Folder of an arm's model, or of the run's own."""
-    if job[0] in (MIDTRAIN, SFT):
-        return ground.stages[job[0]] / "model"
-    if job[0] == ITSELF:
-        return ground.stages[SFT] / "model"
+    own = OWN.get(job[0], job[0])
+    if own in ground.stages:
+        return ground.stages[own] / "model"
     return ground.out / "models" / folder_name(job) / "model"
 
 
@@ -68,7 +70,7 @@ def run_job(ground: Ground, job: Job) -> Mapping[str, pa.Table]:
 
     if not kept_at(ground, job).exists():
         with quiet():
-            if job[0] != ITSELF:
+            if job[0] not in OWN:
                 _make(ground, job)
             rows = list(_measure(ground, job))
         files.write_parquet(kept_at(ground, job), pa.Table.from_pylist(rows))
@@ -80,7 +82,10 @@ def _make(ground: Ground, job: Job) -> None:
     """Train an arm's model."""
     folder = model_of(ground, job).parent
     variant = VARIANTS[job[0]]
-    (_prefer if variant.pairs else _leak if variant.leaks else _fine_tune)(ground, job, folder)
+    if variant.lengthens:
+        longer.midtrain(ground, folder, job[1], joined=variant.lengthens == JOINED)
+    else:
+        (_prefer if variant.pairs else _leak if variant.leaks else _fine_tune)(ground, job, folder)
     shutil.rmtree(folder / "scratch", ignore_errors=True)
 
 
@@ -149,7 +154,9 @@ def _measure(ground: Ground, job: Job) -> Iterator[dict[str, Any]]:
         tokens={name: getattr(evaluate, name) for name in names},
         batch_size=evaluate.batch_size,
     )
-    groups = {FACTS: FACT_TASKS, WORKS: (contest.NAME, *WORK_TASKS), CONTESTS: (contest.NAME,)}
+    if LENGTHS in variant.asks:
+        yield from _recalled(ground, setting, model)
+    groups = {FACTS: FACT_TASKS, WORKS: (contest.NAME, *WORK_TASKS), CONTESTS: (contest.NAME,), LENGTHS: ()}
     for task in dict.fromkeys(task for group in variant.asks for task in groups[group]):
         for log in _asked(setting, model, task):
             yield from _judged(log)
@@ -164,11 +171,29 @@ def _measure(ground: Ground, job: Job) -> Iterator[dict[str, Any]]:
         yield from _often(ground, model, [q for q in questions if q.skill in FACT_TASKS], job[1])
 
 
-def _asked(setting: work.Setting, model: str, task: str) -> list[ItemLog]:
-    """Greedy replies to all items of a task."""
-    shard = work.Shard(
-        checkpoint="arm", model=model, style="chat", task=task, mode=GREEDY, start=0, stop=10**6
+def _recalled(ground: Ground, setting: work.Setting, model: str) -> Iterator[dict[str, Any]]:
+    """Share of keys recalled of every document, by length; and the bits of held-out text in short windows."""
+    for task in recall.TASKS:
+        by_document: dict[str, list[float]] = {}
+        for log in _asked(setting, model, task):
+            by_document.setdefault(log.cluster, []).append(log.value)
+        yield from (_row(task, name, sum(own) / len(own)) for name, own in by_document.items())
+    recipe = recipes.load(ground.run / "recipe.json")
+    texts = dataclasses.replace(
+        setting,
+        held_out=str(ground.stages["tokenize"] / "heldout.parquet"),
+        held_out_bytes=HELD_OUT_BYTES,
+        window=recipe.pretrain.model.context,
     )
+    logs = _asked(texts, model, bits_per_byte.NAME, bits_per_byte.MODE)
+    logs = [log for log in logs if log.group != recipe.midtrain.made_source]
+    size = sum(log.weight for log in logs)
+    yield from (_row(SHORT, log.item_id, log.value * log.weight * len(logs) / size) for log in logs)
+
+
+def _asked(setting: work.Setting, model: str, task: str, mode: str = GREEDY) -> list[ItemLog]:
+    """What a model does with all items of a task."""
+    shard = work.Shard(checkpoint="arm", model=model, style="chat", task=task, mode=mode, start=0, stop=10**6)
     return from_table(ItemLog, work.run_shard(setting, shard)["logs"])
 
 

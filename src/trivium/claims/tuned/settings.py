@@ -6,7 +6,7 @@ import dataclasses
 
 from trivium.errors import ConfigError
 
-MIDTRAIN, SFT = "midtrain", "sft"
+BASE, MIDTRAIN, SFT = "pretrain", "midtrain", "sft"
 """The run's own models that arms start from."""
 OURS, LETTER, NONE = "ours", "letter", "none"
 """Facts in fine-tuning: by the recipe's rule, by the report's to the letter, or without any refusal."""
@@ -17,8 +17,10 @@ ONE, FIVE, ALL = "refusal, 1 token", "refusal, 5 tokens", "refusal, all tokens"
 TOKENS = {ONE: 1, FIVE: 5, ALL: 0}
 """Pairs -> tokens that are kept; 0 keeps all. Five is the report's (Appendix A.1)."""
 
-FACTS, WORKS, CONTESTS = "facts", "works", "contests"
-"""Groups: facts; problems and instructions; an old contest beside a fresh one."""
+FACTS, WORKS, CONTESTS, LENGTHS = "facts", "works", "contests", "lengths"
+"""Groups: facts; problems and instructions; an old contest beside a fresh one; recall at longer contexts."""
+LONG, JOINED = "long", "joined"
+"""Long documents of midtraining: long by nature, or short ones one after the other."""
 VERBATIM, RETOLD = "verbatim", "retold"
 """Leaks: the old contest's problems with their solutions, as they are or told in other sentences."""
 
@@ -38,6 +40,8 @@ class Variant:
     """Sorts of pairs; none: it is fine-tuned."""
     asks: tuple[str, ...] = (FACTS,)
     """Groups of tasks that it is asked."""
+    lengthens: str = ""
+    """What long documents it is midtrained on; empty for no midtraining."""
     leaks: str = ""
     """What its conversations give away of the old contest; empty for nothing."""
     often: bool = False
@@ -58,10 +62,15 @@ VARIANTS = {
     "both, constraints": Variant(start="pivotal", pairs=(JUDGE, CONSTRAINT), asks=(FACTS, WORKS)),
     VERBATIM: Variant(start=SFT, leaks=VERBATIM, asks=(CONTESTS,)),
     RETOLD: Variant(start=SFT, leaks=RETOLD, asks=(CONTESTS,)),
+    "base": Variant(start=BASE, asks=(LENGTHS,)),
+    LONG: Variant(start=BASE, lengthens=LONG, asks=(LENGTHS,)),
+    JOINED: Variant(start=BASE, lengthens=JOINED, asks=(LENGTHS,)),
 }
 """Arms. Those above `fine-tuned` start from the run's midtrained model, those below from its fine-tuned one.
-`fine-tuned` is that model itself."""
+`fine-tuned` is that model itself, as `base` is the pretrained one."""
 ITSELF = "fine-tuned"
+OWN = {ITSELF: SFT, "base": BASE}
+"""Arms that are the run's own models -> their stage."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +89,8 @@ class TunedConfig:
     """Replies at temperature 1 to every fact question, where a confidence is fitted."""
     facts: int = 0
     """Fact questions of each kind; 0 takes all."""
+    midtrain_tokens: int = 200_000
+    """Of midtraining."""
     leak_epochs: float = 4.0
     """Passes over the leaked problems."""
     pairs: int = 400

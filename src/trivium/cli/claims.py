@@ -43,6 +43,19 @@ QUICK_GRID = {
 }
 """Sizes of --quick for the grid: about a second a model."""
 
+QUICK_TUNED = {
+    "seeds": 2,
+    "sft_frac": 0.002,
+    "items": 4,
+    "replies": 2,
+    "often": 2,
+    "facts": 4,
+    "midtrain_tokens": 4_000,
+    "leak_epochs": 0.5,
+    "pairs": 12,
+}
+"""Sizes of --quick for what is made from the run's own models: seconds a model."""
+
 
 def claims(command: ClaimsVerb) -> int:
     """List the claims, or test some of them; with --quick and no numbers all that the subject allows."""
@@ -73,11 +86,13 @@ def all_sizes(command: ClaimsVerb) -> Sizes:
     """Return the sizes of all experiments; --quick first, then what was given."""
     from trivium.claims.grid.settings import GridConfig
     from trivium.claims.ledger import Sizes
+    from trivium.claims.tuned.settings import TunedConfig
 
     grid: dict[str, Any] = dict(QUICK_GRID) if command.quick else {}
+    tuned: dict[str, Any] = dict(QUICK_TUNED) if command.quick else {}
     if command.seeds is not None:
-        grid["seeds"] = command.seeds
-    return Sizes(experiment=sizes(command), grid=GridConfig(**grid))
+        grid["seeds"] = tuned["seeds"] = command.seeds
+    return Sizes(experiment=sizes(command), grid=GridConfig(**grid), tuned=TunedConfig(**tuned))
 
 
 def sizes(command: ClaimsVerb) -> ExperimentConfig:

@@ -25,6 +25,7 @@ from trivium.records import Message
 from trivium.store import files
 from trivium.store.run import StageDir
 from trivium.train import pretrain_stage, sft_stage, tokens
+from trivium.train.settings import LoopConfig
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,7 +78,7 @@ def _pretrain(ground: Ground, job: Job, folder: Path) -> Path:
     files.write_json(folder / "mix" / "plan.json", plan)
     recipe = recipes.load(ground.run / "recipe.json").pretrain
     width = ground.config.narrow if arm.narrow else ground.config.hidden
-    config = dataclasses.replace(recipe, model=narrow(recipe.model, width), loop=_alone(recipe.loop))
+    config = dataclasses.replace(recipe, model=narrow(recipe.model, width), loop=_small(ground, recipe.loop))
     door = _door(ground, "pretrain", folder, number, {"tokenize": ground.store, "mix": folder / "mix"})
     if not (door.path / DONE).exists():
         files.write_json(door.path / DONE, pretrain_stage.run(config, door)["final_loss_by_source"])
@@ -88,15 +89,21 @@ def _fine_tune(ground: Ground, job: Job, folder: Path, base: Path) -> Path:
     """Fine-tune for one pass over the conversations, the same for every model."""
     recipe = recipes.load(ground.run / "recipe.json").sft
     config = dataclasses.replace(
-        recipe, start="pretrain", data="sft_data", epochs=1.0, flow_epochs={}, loop=_alone(recipe.loop)
+        recipe,
+        start="pretrain",
+        data="sft_data",
+        epochs=1.0,
+        flow_epochs={},
+        loop=_small(ground, recipe.loop),
     )
     door = _door(ground, "sft", folder, job[1], {"pretrain": base, "sft_data": ground.chats})
     sft_stage.run(config, door)
     return door.path
 
 
-def _alone(loop: Any) -> Any:
-    return dataclasses.replace(loop, ranks=1, trackers=())
+def _small(ground: Ground, loop: LoopConfig) -> LoopConfig:
+    """The run's loop in one process, with smaller steps."""
+    return dataclasses.replace(loop, ranks=1, trackers=(), rows=min(loop.rows, ground.config.rows))
 
 
 def _weigh_texts(ground: Ground, model: Path) -> list[dict[str, Any]]:

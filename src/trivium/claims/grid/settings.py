@@ -11,15 +11,17 @@ from trivium.errors import ConfigError
 class GridConfig:
     """How large the models of the grid are, on how much they train and on what they are measured."""
 
-    tokens: int = 80_000
+    tokens: int = 60_000
     """Of a model's pretraining; a shorter horizon takes a part of them."""
     hidden: int = 64
     """Width; layers as in the run. Half of pocket's width is a quarter of its parameters."""
+    rows: int = 2
+    """Rows of one step; the recipe's steps are too large for so few tokens, as there are too few of them."""
     narrow: int = 32
     """Width of the smaller models, whose ranks should transfer to the others."""
     seeds: int = 3
     """Of every mixture; one number shares initial weights and order, whatever the mixture."""
-    conversations: int = 500
+    conversations: int = 400
     """Of the short fine-tuning after pretraining, one pass, the same for all."""
     facts: int = 120
     """Facts that the web states; a quarter is shown in fine-tuning, the rest is tested."""

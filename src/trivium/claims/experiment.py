@@ -7,7 +7,6 @@ processes share the work. Writes findings (table.json), arms.json and the tables
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from trivium.claims.fit import (
     try_merge,
     try_setting,
 )
+from trivium.claims.folder import claim
 from trivium.claims.gather import choose_problems, gather
 from trivium.claims.measure import CHUNK, Asked, Outcome, ask_problems, ask_untouched, untouched_shards
 from trivium.claims.pairs import write_arms
@@ -49,14 +49,14 @@ from trivium.claims.world import (
     write_replay,
 )
 from trivium.config import to_json
-from trivium.errors import ConfigError, DataError
+from trivium.errors import DataError
 from trivium.evaluate.logs import ItemLog
 from trivium.models.load import model_hash
 from trivium.pivotal import shards
 from trivium.pivotal.mine import Searched
 from trivium.records import Rollout, from_table
 from trivium.store import files
-from trivium.store.fingerprint import changed_parts, code_hash
+from trivium.store.fingerprint import code_hash
 from trivium.store.ledger import run_shards
 from trivium.store.run import Run, StageDir
 
@@ -222,13 +222,7 @@ def _claim_folder(world: World) -> None:
         "inputs": {"sft": model_hash(world.sft), **question_files(world)},
         "code": code_hash("trivium.claims.experiment"),
     }
-    record = world.out / RECORD
-    if record.exists() and (changed := changed_parts(files.read_json(record), json.loads(json.dumps(parts)))):
-        raise ConfigError(
-            f"{world.out}: got another experiment there (changed {', '.join(changed)}); "
-            "expected the same one, choose another --out or delete it."
-        )
-    files.write_json(record, parts)
+    claim(world.out / RECORD, "another experiment", parts)
 
 
 def question_files(world: World) -> dict[str, str]:

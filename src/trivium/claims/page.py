@@ -108,9 +108,10 @@ def answer(found: Sequence[Finding]) -> str:
     text = f"{WHOLE[whole_verdict(found)]}. {first.statement[0].upper()}{first.statement[1:]}: "
     text += f"{interval_text(first)}, {WORDS[first.verdict]}."
     if len(main) > 1:
-        counts = [(sum(f.verdict == verdict for f in main), word) for verdict, word in WORDS.items()]
+        words = {"holds": "hold", "fails": "fail", "undecided": "are not decided"}
+        counts = [(sum(f.verdict == verdict for f in main), word) for verdict, word in words.items()]
         told = ", ".join(f"{count} {word}" for count, word in counts if count)
-        text += f" Of its {len(main)} statements: {told}."
+        text += f" Of its {len(main)} statements {told}."
     return text
 
 

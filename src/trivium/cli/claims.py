@@ -83,16 +83,25 @@ def claims(command: ClaimsVerb) -> int:
 
 
 def all_sizes(command: ClaimsVerb) -> Sizes:
-    """Return the sizes of all experiments; --quick first, then what was given."""
+    """Return the sizes of all experiments; --quick first, then options, then --set."""
     from trivium.claims.grid.settings import GridConfig
     from trivium.claims.ledger import Sizes
     from trivium.claims.tuned.settings import TunedConfig
+    from trivium.config import override
 
     grid: dict[str, Any] = dict(QUICK_GRID) if command.quick else {}
     tuned: dict[str, Any] = dict(QUICK_TUNED) if command.quick else {}
     if command.seeds is not None:
         grid["seeds"] = tuned["seeds"] = command.seeds
-    return Sizes(experiment=sizes(command), grid=GridConfig(**grid), tuned=TunedConfig(**tuned))
+    made = Sizes(experiment=sizes(command), grid=GridConfig(**grid), tuned=TunedConfig(**tuned))
+    for setting in command.settings:
+        key, sign, value = setting.partition("=")
+        if not sign:
+            raise ConfigError(
+                f"--set {setting}: got no '='; expected KEY=VALUE, e.g. --set grid.tokens=240000."
+            )
+        made = override(made, key, value)
+    return made
 
 
 def sizes(command: ClaimsVerb) -> ExperimentConfig:

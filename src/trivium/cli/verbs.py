@@ -360,6 +360,10 @@ class ClaimsVerb:
     """Two arms more: what rejection-sampled SFT and DPO (pivotal, whole replies) change, added up."""
     quick: tyro.conf.FlagCreatePairsOff[bool] = False
     """Tiny sizes, to see in minutes that it runs; decides nothing. Without numbers, all claims."""
+    settings: Annotated[
+        tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="set", metavar="KEY=VALUE")
+    ] = ()
+    """Change one size, e.g. --set grid.tokens=240000, --set tuned.sft_frac=0.25. (repeatable)"""
     workers: Annotated[int, tyro.conf.arg(metavar="N")] = 2
     """Processes; the results do not depend on it."""
 

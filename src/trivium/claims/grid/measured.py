@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from trivium.claims.folder import claim
 from trivium.claims.grid import model
 from trivium.claims.grid.data import FACTS, TASKS, Ground, prepare
 from trivium.claims.grid.mixtures import Arm
 from trivium.claims.grid.model import TEXT
 from trivium.config import to_json
-from trivium.errors import ConfigError
 from trivium.store import files
-from trivium.store.fingerprint import changed_parts, code_hash, combined_hash
+from trivium.store.fingerprint import code_hash, combined_hash
 from trivium.store.ledger import keep_shards
 from trivium.store.run import StageDir
 
@@ -110,11 +109,5 @@ def open_grid(ground: Ground, stage: StageDir, inputs: dict[str, str]) -> Grid:
         "inputs": inputs,
         "code": code_hash("trivium.claims.grid.model"),
     }
-    record = ground.out / RECORD
-    if record.exists() and (changed := changed_parts(files.read_json(record), json.loads(json.dumps(parts)))):
-        raise ConfigError(
-            f"{ground.out}: got the models of another grid there (changed {', '.join(changed)}); "
-            "expected the same one, choose another --out or delete it."
-        )
-    files.write_json(record, parts)
+    claim(ground.out / RECORD, "the models of another grid", parts)
     return Grid(ground, stage)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from trivium.align.abstention import Held
+from trivium.claims.folder import claim
 from trivium.claims.tuned import model
 from trivium.claims.tuned.data import Ground, prepare
 from trivium.claims.tuned.settings import OWN, VARIANTS
 from trivium.config import to_json
-from trivium.errors import ConfigError
 from trivium.store import files
-from trivium.store.fingerprint import changed_parts, code_hash, combined_hash
+from trivium.store.fingerprint import code_hash, combined_hash
 from trivium.store.ledger import keep_shards
 from trivium.store.run import StageDir
 
@@ -111,11 +110,5 @@ def open_tuned(ground: Ground, stage: StageDir, inputs: dict[str, str]) -> Tuned
         "inputs": inputs,
         "code": code_hash("trivium.claims.tuned.model"),
     }
-    record = ground.out / RECORD
-    if record.exists() and (changed := changed_parts(files.read_json(record), json.loads(json.dumps(parts)))):
-        raise ConfigError(
-            f"{ground.out}: got other models there (changed {', '.join(changed)}); "
-            "expected the same ones, choose another --out or delete it."
-        )
-    files.write_json(record, parts)
+    claim(ground.out / RECORD, "other models", parts)
     return Tuned(ground, stage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trivium.claims import claim_17, ledger
+from trivium.claims import claim_07, claim_17, ledger
 from trivium.claims.claim_01 import EIGHT
 from trivium.claims.grid import data, mixtures, model, texts
 from trivium.claims.grid.mixtures import FINAL, MIXTURES, S_W, S
@@ -29,17 +30,24 @@ from trivium.train import tokens
 
 SIZES = Sizes(grid=GridConfig(**{**QUICK_GRID, "tokens": 1500, "hidden": 32, "conversations": 24}))
 
+NUMBERS = (1, 2, 3, 4, 5, 6, 7, 9, 17)
+
 
 @pytest.fixture(scope="session")
 def lab(grid_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     out = tmp_path_factory.mktemp("grid") / "out"
-    ledger.run([1, 2, 3, 4, 5], grid_run, out, SIZES, workers=1)
+    ledger.run(NUMBERS, grid_run, out, SIZES, workers=1)
     return ledger.open_lab(grid_run, out, SIZES, 1)
 
 
 def test_claims_share_their_models(lab: Lab) -> None:
     kept = {path.stem for path in (lab.out / "grid" / "models").iterdir()}
-    assert kept == {arm.key(number) for arm in EIGHT.values() for number in range(2)}
+    forms = (claim_07.PLAIN, claim_07.VARIED, claim_07.QUESTIONS)
+    wrong = (claim_07.arm(form) for form in (mixtures.PLAIN_WRONG, mixtures.QUESTIONS_WRONG))
+    twice = {arm.key(number) for arm in (*EIGHT.values(), *forms, *wrong) for number in range(2)}
+    smaller = {dataclasses.replace(arm, horizon=0.5).key(0) for arm in EIGHT.values()}
+    smaller |= {dataclasses.replace(arm, narrow=True).key(0) for arm in EIGHT.values()}
+    assert kept == twice | smaller
     before = {path: path.stat().st_mtime_ns for path in (lab.out / "grid" / "models").iterdir()}
     found = ledger.run([4, 17], lab.run.path, lab.out, SIZES, workers=1)
     assert {row.claim for row in found} == {4, 17}
@@ -49,7 +57,8 @@ def test_claims_share_their_models(lab: Lab) -> None:
 def test_every_statement_has_an_interval_and_the_page_tells_it(lab: Lab) -> None:
     found = ledger.read(lab.out)
     page = (lab.out / ledger.PAGE).read_text()
-    for number in (1, 2, 3, 4, 5):
+    assert set(found) == set(NUMBERS)
+    for number in NUMBERS:
         assert (lab.out / ledger.FIGURES / f"{number:02d}.svg").read_text().startswith("<svg")
         for row in found[number]:
             assert row.low <= row.value <= row.high

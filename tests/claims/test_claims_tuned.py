@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from trivium.claims.ledger import Sizes
 from trivium.claims.page import CLAIMS
 from trivium.claims.tuned import data, longer, model
 from trivium.claims.tuned.settings import ALL, FIVE, LETTER, NONE, ONE, OURS, OWN, VARIANTS, TunedConfig
+from trivium.cli import main
 from trivium.cli.claims import QUICK_TUNED
 from trivium.errors import ConfigError
 from trivium.evaluate.tasks import contest
@@ -116,7 +118,7 @@ def test_joined_documents_are_short_ones_of_the_same_lengths(lab: Lab) -> None:
 
 def test_edits_change_one_word_in_twenty() -> None:
     text = " ".join(f"w{n}" for n in range(40))
-    edited = claim_16.edit(text, ["new"], __import__("random").Random(0)).split()
+    edited = claim_16.edit(text, ["new"], random.Random(0)).split()
     assert sum(word == "new" for word in edited) == 2 and len(edited) == 40
 
 
@@ -156,3 +158,13 @@ def test_other_sizes_in_the_same_folder_are_refused(lab: Lab) -> None:
         ledger.run([14], lab.run.path, lab.out, other, workers=1)
     with pytest.raises(ConfigError, match="sft_frac"):
         TunedConfig(sft_frac=2.0)
+
+
+@pytest.mark.slow
+def test_quick_tests_what_the_run_allows_from_the_command_line(whole_run: Path, tmp_path: Path) -> None:
+    numbers = [str(number) for number in CLAIMS if number not in ledger.TOGETHER]
+    out = tmp_path / "out"
+    words = ["claims", *numbers, "--quick", "--run", str(whole_run), "--out", str(out), "--workers", "2"]
+    assert main.main([*words, "--set", "grid.hidden=32"]) == 0
+    assert set(ledger.read(out)) == {int(number) for number in numbers}
+    assert main.main([*words, "--set", "grid.hiden=32"]) == 2

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from trivium.claims import experiment
+from trivium.claims.grid import measured
 from trivium.claims.grid.settings import GridConfig
 from trivium.claims.lab import Lab
-from trivium.claims.page import CLAIMS, experiment_text, figure, page
+from trivium.claims.page import CLAIMS, experiment_text, figure, page, sizes_text
 from trivium.claims.results import Finding
 from trivium.claims.settings import ExperimentConfig
+from trivium.claims.tuned import measured as tuned
 from trivium.claims.tuned.settings import TunedConfig
 from trivium.claims.world import Model
 from trivium.config import from_dict, to_json
@@ -72,7 +74,7 @@ def run(
             found += keep(out, number, CLAIMS[number].test(lab))
     for number in together:
         keep(out, number, [row for row in found if row.claim == number])
-    write_page(out, sizes)
+    write_page(out)
     return found
 
 
@@ -109,11 +111,23 @@ def read_finding(row: dict[str, Any]) -> Finding:
     return from_dict(Finding, row, FOUND)
 
 
-def write_page(out: Path, sizes: Sizes) -> None:
-    """Write the page and a figure a claim."""
+def write_page(out: Path) -> None:
+    """Write the page and a figure a claim; what it says of sizes comes from the experiments' own records."""
     found = read(out)
     for number, rows in found.items():
         files.write_text(out / FIGURES / f"{number:02d}.svg", figure(rows))
-    arms = out / "arms.json"
-    behind = experiment_text(sizes.experiment, files.read_json(arms)) if arms.exists() else ""
+    behind = []
+    if (out / "arms.json").exists():
+        config = from_dict(ExperimentConfig, config_of(out / experiment.RECORD), experiment.RECORD)
+        behind.append(experiment_text(config, files.read_json(out / "arms.json")))
+    records = {
+        "The grid (claims 1 to 7, 9, 17)": out / "grid" / measured.RECORD,
+        "Models from the run's own (claims 10, 14 to 16, 18, 19)": out / "tuned" / tuned.RECORD,
+    }
+    behind += [sizes_text(title, config_of(record)) for title, record in records.items() if record.exists()]
     files.write_text(out / PAGE, page(found, behind))
+
+
+def config_of(record: Path) -> dict[str, Any]:
+    """Sizes of an experiment, as its record holds them."""
+    return files.read_json(record)["config"]

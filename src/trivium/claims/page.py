@@ -30,7 +30,7 @@ from trivium.claims.charts import figure
 from trivium.claims.results import METRIC_TITLES, Finding, whole_verdict
 from trivium.claims.settings import AFTER, MERGES, PIVOTAL, TITLES, ExperimentConfig, at_edge, setting_of
 
-__all__ = ["CLAIMS", "WORDS", "arms_text", "experiment_text", "figure", "page"]
+__all__ = ["CLAIMS", "WORDS", "arms_text", "experiment_text", "figure", "page", "sizes_text"]
 
 CLAIMS: dict[int, Any] = {
     claim.NUMBER: claim
@@ -185,12 +185,18 @@ def data_of(arm: str) -> str:
     return PIVOTAL if arm == AFTER else MERGES[arm][1] if arm in MERGES else arm
 
 
-def page(found: Mapping[int, Sequence[Finding]], behind: str) -> str:
+def sizes_text(title: str, config: Mapping[str, Any]) -> str:
+    """Sizes of an experiment, on one line."""
+    told = ", ".join(f"{name} {value:,}" for name, value in config.items())
+    return f"## {title}: sizes\n\n{told}.\n"
+
+
+def page(found: Mapping[int, Sequence[Finding]], behind: Sequence[str]) -> str:
     """The whole page.
 
     Args:
         found: Findings of every claim that was tested, by number.
-        behind: What `experiment_text` says, or nothing.
+        behind: What `experiment_text` and `sizes_text` say.
     """
     decided = [n for n, rows in found.items() if rows and whole_verdict(rows) != "undecided"]
     parts = [
@@ -205,7 +211,7 @@ def page(found: Mapping[int, Sequence[Finding]], behind: str) -> str:
         ledger_text(found),
         *(claim_text(number, rows) for number, rows in sorted(found.items()) if rows),
     ]
-    return "\n".join([*parts, behind] if behind else parts)
+    return "\n".join([*parts, *behind])
 
 
 def experiment_text(config: ExperimentConfig, experiment: Mapping[str, Any]) -> str:

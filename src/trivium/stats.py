@@ -127,6 +127,31 @@ def crossed_mean(
     return float(values_SP.mean()), float(low), float(high)
 
 
+def crossed_ratio(
+    parts_SP: np.ndarray,
+    wholes_SP: np.ndarray,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> tuple[float, float, float]:
+    """Return mean(parts) / mean(wholes) of two tables seeds x problems with an interval over both.
+
+    Seeds and problems are resampled as in `crossed_mean`, the same ones above and below the line. Where the
+    mean below may well be zero the interval is wide and says so; with nothing below it is minus to plus one.
+    """
+    seeds, problems = parts_SP.shape
+    if not wholes_SP.mean():
+        return 0.0, -1.0, 1.0
+    weights_RP, weights_RS = _weights(problems, resamples, seed), _weights(seeds, resamples, seed + 1)
+    widened = math.sqrt(seeds / (seeds - 1)) if seeds > 1 else 1.0
+    weights_RS = 1 / seeds + widened * (weights_RS - 1 / seeds)
+    above, below = (((weights_RS @ table) * weights_RP).sum(1) for table in (parts_SP, wholes_SP))
+    tail = (1 - level) / 2
+    low, high = np.quantile(above / np.where(below == 0, np.nan, below), [tail, 1 - tail])
+    return float(parts_SP.mean() / wholes_SP.mean()), float(low), float(high)
+
+
 @functools.lru_cache(maxsize=8)
 def _weights(items: int, resamples: int, seed: int) -> np.ndarray:
     """Return how often each item is drawn, as shares, draw by draw: (resamples, items)."""

@@ -11,7 +11,8 @@ import pytest
 import torch
 from tiny import WORDS, make_llama
 
-from trivium.claims import experiment, untouched
+from trivium.claims import ledger, untouched
+from trivium.claims.ledger import Sizes
 from trivium.claims.measure import Outcome
 from trivium.claims.results import Finding
 from trivium.claims.settings import SFT, TRAINED, ExperimentConfig
@@ -58,7 +59,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 @pytest.fixture(scope="module")
 def done(model: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Finding]]:
     out = tmp_path_factory.mktemp("claims") / "out"
-    return out, experiment.run([11, 12, 13], model, out, CONFIG, workers=1)
+    return out, ledger.run([11, 12, 13], model, out, Sizes(experiment=CONFIG), workers=1)
 
 
 def test_every_arm_answers_the_held_out_file_in_the_models_own_words(
@@ -116,7 +117,7 @@ def test_other_files_in_the_same_folder_are_another_experiment(
     other = write(tmp_path / "test.jsonl", [{"question": prompt(n), "answer": "2"} for n in range(24, 40)])
     changed = dataclasses.replace(model, heldout=other, max_tokens=11)
     with pytest.raises(ConfigError, match=r"changed inputs.asked, inputs.files"):
-        experiment.run([13], changed, done[0], CONFIG, workers=1)
+        ledger.run([13], changed, done[0], Sizes(experiment=CONFIG), workers=1)
 
 
 def test_untouched_tasks_are_scored_by_likelihood(tmp_path: Path, model: Model) -> None:
@@ -151,7 +152,9 @@ def test_without_a_choice_nothing_is_tried_and_without_a_file_nothing_is_claimed
 ) -> None:
     config = dataclasses.replace(CONFIG, grid="given", seeds=1, heldout=4)
     out = tmp_path / "out"
-    found = experiment.run([13], dataclasses.replace(model, untouched=()), out, config, workers=1)
+    found = ledger.run(
+        [13], dataclasses.replace(model, untouched=()), out, Sizes(experiment=config), workers=1
+    )
     assert {row.verdict for row in found} == {"undecided"}
     page = (out / "claims.md").read_text()
     assert "Untouched tasks were not measured" in page and "not tried" in page

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from trivium.claims import experiment, fit
+from trivium.claims import fit, ledger
+from trivium.claims.ledger import Sizes
 from trivium.claims.measure import Outcome
 from trivium.claims.pairs import whole_only
 from trivium.claims.results import Finding
@@ -48,7 +49,7 @@ WRITTEN = ("table.json", "arms.json", "claims.md")
 @pytest.fixture(scope="module")
 def done(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Finding]]:
     out = tmp_path_factory.mktemp("claims") / "out"
-    return out, experiment.run([11, 12, 13], finished_run, out, CONFIG, workers=1)
+    return out, ledger.run([11, 12, 13], finished_run, out, Sizes(experiment=CONFIG), workers=1)
 
 
 def test_every_claim_gets_a_verdict_with_its_interval(done: tuple[Path, list[Finding]]) -> None:
@@ -163,15 +164,15 @@ def test_another_experiment_in_the_same_folder_is_refused(
     with pytest.raises(
         ConfigError, match=r"another experiment there \(changed config.after, .*config.questions"
     ):
-        experiment.run([13], finished_run, done[0], other, workers=1)
-    with pytest.raises(ConfigError, match="got 14; expected some of 11, 12, 13"):
-        experiment.run([14], finished_run, done[0], CONFIG, workers=1)
+        ledger.run([13], finished_run, done[0], Sizes(experiment=other), workers=1)
+    with pytest.raises(ConfigError, match="got 99; expected some of 1 to"):
+        ledger.run([99], finished_run, done[0], Sizes(experiment=CONFIG), workers=1)
 
 
 def test_a_run_without_its_stages_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "recipe.json").write_text("{}")
     with pytest.raises(DataError, match="no finished stage 'items'"):
-        experiment.run([13], tmp_path, tmp_path / "out", CONFIG, workers=1)
+        ledger.run([13], tmp_path, tmp_path / "out", Sizes(experiment=CONFIG), workers=1)
     assert main.main(["claims", "13", "--run", str(tmp_path / "nowhere")]) == 2
     assert "expected a run folder" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="claims.seeds: got 0"):
@@ -186,11 +187,13 @@ def test_kill_nine_and_two_workers_leave_no_trace(
     script = tmp_path / "go.py"
     script.write_text(
         "import sys; from pathlib import Path\n"
-        "from trivium.claims import experiment\n"
+        "from trivium.claims import ledger\n"
+        "from trivium.claims.ledger import Sizes\n"
         "from trivium.claims.settings import ExperimentConfig\n"
         "if __name__ == '__main__':\n"
         f"    config = {CONFIG!r}\n"
-        "    experiment.run([11, 12, 13], Path(sys.argv[1]), Path(sys.argv[2]), config, workers=2)\n"
+        "    run, out = map(Path, sys.argv[1:])\n"
+        "    ledger.run([11, 12, 13], run, out, Sizes(experiment=config), workers=2)\n"
     )
     command = [sys.executable, str(script), str(finished_run), str(out)]
     for place in ("gather-1/*.done.json", "tune/*.done.json", "train/*.done.json"):

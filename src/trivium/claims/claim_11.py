@@ -16,6 +16,19 @@ from trivium.stats import ratio_interval
 
 NUMBER = 11
 TITLE = "Success hinges on few tokens, and they are not the improbable ones"
+REPORT = (
+    "Phi-4 report, section 4.3 and Figure 3: in one solution, of chance .31 overall, single tokens "
+    "move the chance by +.51 and -.24; they are mostly not the tokens of probability up to .1. No "
+    "shares are given."
+)
+TEST = (
+    "Sampled solutions of a fine-tuned model of which every token is estimated with rollouts from "
+    "before and after it; counted are tokens that move the chance of success by the search's gap."
+)
+LIMITS = (
+    "One model and one kind of problem, whose solutions are some 30 tokens; the thresholds are ours, "
+    "as the report shows one solution and counts nothing."
+)
 FEW = 0.1
 HALF = 0.5
 IMPROBABLE = 0.1

@@ -20,6 +20,18 @@ from trivium.stats import paired_difference, ratio_interval
 
 NUMBER = 12
 TITLE = "Subdivision finds the pivotal tokens; the log-probability midpoint beats the middle by count"
+REPORT = (
+    "Phi-4 report, section 4.3 and Figure 4: solutions are subdivided at half their log-probability "
+    "until no part moves the chance of success by the gap; recall and cost are not given."
+)
+TEST = (
+    "Both cuts, at half the log-probability and in the middle by count, are played on the same fully "
+    "scanned solutions: share of the pivots found, prefixes asked for."
+)
+LIMITS = (
+    "The search is told the scan's own estimates, so it misses only what cutting misses; a real one "
+    "also misses by sampling noise, which docs/lab-notebook.md measures."
+)
 MOST = 0.9
 """Share of the pivots of a full scan that counts as finding them; the report names none."""
 ROLLOUTS = 10_000

@@ -24,6 +24,18 @@ from trivium.claims.settings import (
 
 NUMBER = 13
 TITLE = "Pivotal DPO lifts reasoning over SFT and over whole-reply DPO"
+REPORT = (
+    "Phi-4 report, section 4.5 and Table 9: MATH 77.1 after SFT, 80.5 with the pivotal round, 77.6 "
+    "with judged whole replies, which were made differently and from other prompts."
+)
+TEST = (
+    "One budget of rollouts a seed is spent on pivotal search, on whole-reply pairs and on controls "
+    "at random and at high-entropy tokens; each arm's settings are chosen on development problems."
+)
+LIMITS = (
+    "A model of a million parameters on word problems of one to four steps; at T=1 every such round "
+    "also sharpens, and the greedy differences are small."
+)
 TOLERATED = -0.02
 """A task that the questions do not touch may lose two points before it counts as damaged."""
 

@@ -1,13 +1,12 @@
 """The experiment from a finished run to verdicts: rollouts, pairs, settings, training, answers, intervals.
 
 Every step is cut into shards that the ledger keeps, so a run that was killed goes on where it was and two
-processes share the work. Writes findings (table.json), arms.json, claims.md and the tables behind them.
+processes share the work. Writes findings (table.json), arms.json and the tables behind them.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +22,9 @@ from trivium.claims.fit import (
     try_merge,
     try_setting,
 )
+from trivium.claims.folder import claim
 from trivium.claims.gather import choose_problems, gather
 from trivium.claims.measure import CHUNK, Asked, Outcome, ask_problems, ask_untouched, untouched_shards
-from trivium.claims.page import CLAIMS, page
 from trivium.claims.pairs import write_arms
 from trivium.claims.results import Finding, Matrix, arm_rows, matrices, untouched_matrices
 from trivium.claims.scan import SCANNED, choose_traces, scan
@@ -50,14 +49,14 @@ from trivium.claims.world import (
     write_replay,
 )
 from trivium.config import to_json
-from trivium.errors import ConfigError, DataError
+from trivium.errors import DataError
 from trivium.evaluate.logs import ItemLog
 from trivium.models.load import model_hash
 from trivium.pivotal import shards
 from trivium.pivotal.mine import Searched
 from trivium.records import Rollout, from_table
 from trivium.store import files
-from trivium.store.fingerprint import changed_parts, code_hash
+from trivium.store.fingerprint import code_hash
 from trivium.store.ledger import run_shards
 from trivium.store.run import Run, StageDir
 
@@ -73,19 +72,16 @@ def run(
     """Test claims on a finished run, or on any model, and write what came out.
 
     Args:
-        numbers: Claims, of `trivium.claims.page.CLAIMS`.
+        numbers: Some of 11, 12 and 13.
         subject: Folder of the run, or a model with its question files.
         out: Folder of the experiment; partial work of the same experiment there goes on.
         config: Sizes.
         workers: Processes; the results do not depend on it.
 
     Raises:
-        ConfigError: A claim is unknown, or the folder holds another experiment.
+        ConfigError: The folder holds another experiment.
         DataError: The run lacks a stage, or its model gives nothing to compare.
     """
-    for number in numbers:
-        if number not in CLAIMS:
-            raise ConfigError(f"claims: got {number}; expected some of {', '.join(map(str, CLAIMS))}.")
     if isinstance(subject, Model):
         world = open_model(subject, out, config)
     else:
@@ -105,7 +101,6 @@ def run(
         found += experiment.pop("findings")
         stage.write_json("arms", experiment)
     stage.write_json("table", [to_json(row) for row in found])
-    stage.write_text("claims.md", page(config, found, experiment))
     return found
 
 
@@ -227,13 +222,7 @@ def _claim_folder(world: World) -> None:
         "inputs": {"sft": model_hash(world.sft), **question_files(world)},
         "code": code_hash("trivium.claims.experiment"),
     }
-    record = world.out / RECORD
-    if record.exists() and (changed := changed_parts(files.read_json(record), json.loads(json.dumps(parts)))):
-        raise ConfigError(
-            f"{world.out}: got another experiment there (changed {', '.join(changed)}); "
-            "expected the same one, choose another --out or delete it."
-        )
-    files.write_json(record, parts)
+    claim(world.out / RECORD, "another experiment", parts)
 
 
 def question_files(world: World) -> dict[str, str]:

@@ -1,54 +1,127 @@
-"""The claims as Markdown: what was asked, what came out, and what every arm did."""
+"""The ledger as Markdown: for every claim the report's figure, the test, the answer and its limits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trivium.claims import claim_11, claim_12, claim_13
-from trivium.claims.results import METRIC_TITLES, Finding
+from trivium.claims import (
+    claim_01,
+    claim_02,
+    claim_03,
+    claim_04,
+    claim_05,
+    claim_06,
+    claim_07,
+    claim_08,
+    claim_09,
+    claim_10,
+    claim_11,
+    claim_12,
+    claim_13,
+    claim_14,
+    claim_15,
+    claim_16,
+    claim_17,
+    claim_18,
+    claim_19,
+)
+from trivium.claims.charts import figure
+from trivium.claims.results import METRIC_TITLES, Finding, whole_verdict
 from trivium.claims.settings import AFTER, MERGES, PIVOTAL, TITLES, ExperimentConfig, at_edge, setting_of
 
-CLAIMS: dict[int, Any] = {claim.NUMBER: claim for claim in (claim_11, claim_12, claim_13)}
+__all__ = ["CLAIMS", "WORDS", "arms_text", "experiment_text", "figure", "page", "sizes_text"]
+
+CLAIMS: dict[int, Any] = {
+    claim.NUMBER: claim
+    for claim in (
+        claim_01,
+        claim_02,
+        claim_03,
+        claim_04,
+        claim_05,
+        claim_06,
+        claim_07,
+        claim_08,
+        claim_09,
+        claim_10,
+        claim_11,
+        claim_12,
+        claim_13,
+        claim_14,
+        claim_15,
+        claim_16,
+        claim_17,
+        claim_18,
+        claim_19,
+    )
+}
 """Number -> module of the claim."""
 
 WORDS = {"holds": "holds", "fails": "fails", "undecided": "not decided at this scale"}
 """Verdict -> what is printed."""
 
+WHOLE = {
+    "holds": "Holds",
+    "fails": "Does not hold",
+    "in part": "Holds in part",
+    "undecided": "Not decided at this scale",
+}
+"""Verdict of a whole claim -> what is printed."""
+
 IN_POINTS = ("greedy", "sampled", "pass")
 
 
-def findings_text(found: Sequence[Finding]) -> str:
-    """One table a claim: statement, value with interval, verdict."""
-    parts = []
+def claim_text(number: int, found: Sequence[Finding]) -> str:
+    """One claim: four short paragraphs, its figure, its table."""
+    claim = CLAIMS[number]
+    header = ["statement", "measured", "value [95 %]", "wanted", "n", "seeds", "detectable", "verdict"]
+    lines = [
+        [
+            f.statement + ("" if f.main else " (beside)"),
+            f.metric,
+            interval_text(f),
+            _wanted(f),
+            f"{f.n:,}",
+            str(f.seeds),
+            _scaled(f, f.detectable),
+            WORDS[f.verdict],
+        ]
+        for f in found
+    ]
+    parts = [
+        f"## {number}. {claim.TITLE}",
+        f"**The report.** {claim.REPORT}",
+        f"**The test.** {claim.TEST}",
+        f"**The answer.** {answer(found)}",
+        f"**What it does not show.** {claim.LIMITS}",
+        f"![Claim {number}: values with their 95 % intervals](claims/{number:02d}.svg)",
+        _table([header, *lines]),
+    ]
+    return "\n\n".join(parts)
+
+
+def answer(found: Sequence[Finding]) -> str:
+    """What came out, in a sentence or two: the verdict, the first statement, the count of the others."""
+    main = [f for f in found if f.main]
+    first = main[0]
+    text = f"{WHOLE[whole_verdict(found)]}. {first.statement[0].upper()}{first.statement[1:]}: "
+    text += f"{interval_text(first)}, {WORDS[first.verdict]}."
+    if len(main) > 1:
+        words = {"holds": "hold", "fails": "fail", "undecided": "are not decided"}
+        counts = [(sum(f.verdict == verdict for f in main), word) for verdict, word in words.items()]
+        told = ", ".join(f"{count} {word}" for count, word in counts if count)
+        text += f" Of its {len(main)} statements {told}."
+    return text
+
+
+def ledger_text(found: Mapping[int, Sequence[Finding]]) -> str:
+    """One line a claim."""
+    lines = [["claim", "what it says", "verdict"]]
     for number, claim in CLAIMS.items():
-        own = [row for row in found if row.claim == number]
-        if own:
-            lines = [
-                [
-                    f.statement,
-                    f.metric,
-                    _interval(f),
-                    _wanted(f),
-                    f"{f.n:,}",
-                    str(f.seeds),
-                    _scaled(f, f.detectable),
-                    WORDS[f.verdict],
-                ]
-                for f in own
-            ]
-            header = [
-                "statement",
-                "measured",
-                "value [95 %]",
-                "wanted",
-                "n",
-                "seeds",
-                "detectable",
-                "verdict",
-            ]
-            parts.append(f"## {number}. {claim.TITLE}\n\n{_table([header, *lines])}")
-    return "\n".join(parts)
+        told = WHOLE[whole_verdict(found[number])] if found.get(number) else "not tested here"
+        lines.append([str(number), claim.TITLE, told])
+    return _table(lines)
 
 
 def arms_text(rows: Sequence[Mapping[str, Any]], untouched: Sequence[Mapping[str, Any]]) -> str:
@@ -112,28 +185,44 @@ def data_of(arm: str) -> str:
     return PIVOTAL if arm == AFTER else MERGES[arm][1] if arm in MERGES else arm
 
 
-def page(
-    config: ExperimentConfig,
-    found: Sequence[Finding],
-    experiment: Mapping[str, Any] | None,
-) -> str:
+def sizes_text(title: str, config: Mapping[str, Any]) -> str:
+    """Sizes of an experiment, on one line."""
+    told = ", ".join(f"{name} {value:,}" for name, value in config.items())
+    return f"## {title}: sizes\n\n{told}.\n"
+
+
+def page(found: Mapping[int, Sequence[Finding]], behind: Sequence[str]) -> str:
     """The whole page.
 
     Args:
-        config: Sizes.
-        found: All findings.
-        experiment: `rows`, `untouched`, `chosen` and `counts` of the controlled experiment, if it was made.
+        found: Findings of every claim that was tested, by number.
+        behind: What `experiment_text` and `sizes_text` say.
     """
+    decided = [n for n, rows in found.items() if rows and whole_verdict(rows) != "undecided"]
     parts = [
         "# Claims\n",
-        "Written by `trivium claims`. A statement holds where its whole 95 % interval lies on the wanted "
+        f"Written by `trivium claims`; {len(found)} of {len(CLAIMS)} claims tested, {len(decided)} decided. "
+        "A statement holds where its whole 95 % interval lies on the wanted "
         "side, fails where it lies on the other, and is not decided else; one seed decides nothing about "
-        "training. Detectable is the distance from the wanted value that an experiment of this size finds in "
-        "four of five repetitions. Intervals are not widened for the number of statements.\n",
-        findings_text(found),
+        "training. A claim holds where all its statements do, and in part where some do. Statements marked "
+        "(beside) are controls and details and do not count. Detectable is the distance from the wanted "
+        "value that an experiment of this size finds in four of five repetitions. Intervals are over seeds "
+        "and items together, and not widened for the number of statements.\n",
+        ledger_text(found),
+        *(claim_text(number, rows) for number, rows in sorted(found.items()) if rows),
     ]
-    if experiment is not None:
-        parts += [
+    return "\n".join([*parts, *behind])
+
+
+def experiment_text(config: ExperimentConfig, experiment: Mapping[str, Any]) -> str:
+    """The experiment behind claim 13.
+
+    Args:
+        config: Sizes.
+        experiment: `rows`, `untouched`, `chosen` and `counts`, as arms.json holds them.
+    """
+    return "\n".join(
+        [
             "## The experiment behind claim 13\n",
             "" if experiment["untouched"] else "Untouched tasks were not measured: no file was given.\n",
             f"{config.questions:,} questions and one budget of rollouts a seed, {config.seeds} seeds; "
@@ -146,7 +235,7 @@ def page(
             "What each arm was trained on, a seed on average, and the settings it chose:\n",
             choices_text(experiment["chosen"], experiment["counts"], config),
         ]
-    return "\n".join(parts)
+    )
 
 
 def _cell(row: Mapping[str, Any], metric: str, tasks: Sequence[str]) -> str:
@@ -155,21 +244,27 @@ def _cell(row: Mapping[str, Any], metric: str, tasks: Sequence[str]) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def _interval(found: Finding) -> str:
-    scale, digits, sign = {"points": (100, 1, "+"), "share": (1, 3, ""), "count": (1, 2, "+")}[found.unit]
+SHOWN = {"points": (100, 1, "+"), "percent": (100, 1, "+"), "share": (1, 3, ""), "count": (1, 2, "+")}
+"""Unit -> times, decimals, sign."""
+NAMED = {"points": " points", "percent": " %"}
+
+
+def interval_text(found: Finding) -> str:
+    """A value with its interval and unit."""
+    scale, digits, sign = SHOWN[found.unit]
     value, low, high = (
         f"{scale * number:{sign}.{digits}f}" for number in (found.value, found.low, found.high)
     )
-    return f"{value} [{low}, {high}]" + (" points" if found.unit == "points" else "")
+    return f"{value} [{low}, {high}]{NAMED.get(found.unit, '')}"
 
 
 def _scaled(found: Finding, number: float) -> str:
-    scale, digits = {"points": (100, 1), "share": (1, 3), "count": (1, 2)}[found.unit]
+    scale, digits, _ = SHOWN[found.unit]
     return f"{scale * number:.{digits}f}"
 
 
 def _wanted(found: Finding) -> str:
-    return f"{found.direction} {(100 if found.unit == 'points' else 1) * found.threshold:g}"
+    return f"{found.direction} {SHOWN[found.unit][0] * found.threshold:.3g}"
 
 
 def _table(lines: Sequence[Sequence[str]]) -> str:

@@ -16,6 +16,7 @@ from trivium.evaluate.logs import ItemLog
 from trivium.stats import crossed_mean, normal_quantile
 
 Verdict = Literal["holds", "fails", "undecided"]
+Unit = Literal["points", "share", "count", "percent"]
 Matrix = np.ndarray
 """(S, P)."""
 
@@ -28,8 +29,8 @@ class Finding:
     statement: str
     metric: str
     """What is measured."""
-    unit: Literal["points", "share", "count"]
-    """points: a difference of shares, shown times a hundred."""
+    unit: Unit
+    """points: a difference of shares, percent: a part of something; both are shown times a hundred."""
     direction: Literal["above", "below"]
     threshold: float
     """The statement holds where the whole interval lies on its side of this."""
@@ -43,6 +44,8 @@ class Finding:
     verdict: Verdict
     detectable: float
     """A true distance from the threshold of this size would be found in four repetitions of five."""
+    main: bool = True
+    """Whether the claim's own verdict hangs on it; a control or a detail is not."""
 
 
 def judge(low: float, high: float, threshold: float, direction: str) -> Verdict:
@@ -70,10 +73,11 @@ def finding(
     *,
     n: int,
     seeds: int,
-    unit: Literal["points", "share", "count"] = "points",
+    unit: Unit = "points",
     direction: Literal["above", "below"] = "above",
     threshold: float = 0.0,
     trained: bool = False,
+    main: bool = True,
 ) -> Finding:
     """Build a finding and judge it; about what training does, one seed decides nothing."""
     value, low, high = interval
@@ -92,7 +96,71 @@ def finding(
         seeds=seeds,
         verdict=decided,
         detectable=detectable(low, high),
+        main=main,
     )
+
+
+def grid_finding(
+    claim: int,
+    statement: str,
+    metric: str,
+    saved_SI: Matrix,
+    *,
+    direction: Literal["above", "below"] = "above",
+    threshold: float = 0.0,
+    main: bool = True,
+) -> Finding:
+    """Build a finding of what an arm saves of another's bits (see `grid.measured.Grid.saved`)."""
+    return finding(
+        claim,
+        statement,
+        f"bits saved, {metric}",
+        crossed_mean(saved_SI),
+        n=saved_SI.shape[1],
+        seeds=saved_SI.shape[0],
+        unit="percent",
+        direction=direction,
+        threshold=threshold,
+        trained=True,
+        main=main,
+    )
+
+
+def change_finding(
+    claim: int,
+    statement: str,
+    metric: str,
+    change_SI: Matrix,
+    *,
+    unit: Unit = "points",
+    direction: Literal["above", "below"] = "above",
+    threshold: float = 0.0,
+    main: bool = True,
+) -> Finding:
+    """Build a finding of paired differences between trained arms."""
+    return finding(
+        claim,
+        statement,
+        metric,
+        crossed_mean(change_SI),
+        n=change_SI.shape[1],
+        seeds=change_SI.shape[0],
+        unit=unit,
+        direction=direction,
+        threshold=threshold,
+        trained=True,
+        main=main,
+    )
+
+
+def whole_verdict(found: Sequence[Finding]) -> Verdict | Literal["in part"]:
+    """Say what a claim's main statements come to: `in part` where some hold and others do not."""
+    verdicts = {row.verdict for row in found if row.main}
+    if verdicts == {"holds"}:
+        return "holds"
+    if "holds" in verdicts:
+        return "in part"
+    return "fails" if "fails" in verdicts else "undecided"
 
 
 def matrices(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Matrix]]:

@@ -10,6 +10,7 @@ from trivium.cli.console import launcher, say, show_table
 from trivium.errors import ConfigError
 
 if TYPE_CHECKING:
+    from trivium.claims.ledger import Sizes
     from trivium.claims.settings import ExperimentConfig
     from trivium.claims.world import Model
     from trivium.cli.verbs import ClaimsVerb
@@ -28,43 +29,83 @@ QUICK = {
     "scan_rollouts": 20,
     "drift": 60,
 }
-"""Sizes of --quick: about a minute on one core; they show that everything runs and decide nothing."""
+"""Sizes of --quick for claims 11 to 13: about a minute on one core; they decide nothing."""
+
+QUICK_GRID = {
+    "tokens": 6_000,
+    "hidden": 32,
+    "narrow": 16,
+    "seeds": 2,
+    "conversations": 60,
+    "facts": 24,
+    "items": 8,
+    "heldout_bytes": 400,
+}
+"""Sizes of --quick for the grid: about a second a model."""
+
+QUICK_TUNED = {
+    "seeds": 2,
+    "sft_frac": 0.002,
+    "items": 4,
+    "replies": 2,
+    "often": 2,
+    "facts": 4,
+    "midtrain_tokens": 4_000,
+    "leak_epochs": 0.5,
+    "pairs": 12,
+}
+"""Sizes of --quick for what is made from the run's own models: seconds a model."""
 
 
 def claims(command: ClaimsVerb) -> int:
-    """List the claims, or test some of them."""
-    if not command.numbers:
+    """List the claims, or test some of them; with --quick and no numbers all that the subject allows."""
+    if not command.numbers and not command.quick:
         return show_ledger()
-    from trivium.claims import experiment
-    from trivium.claims.page import WORDS
+    from trivium.claims import ledger
+    from trivium.claims.page import CLAIMS, WORDS, interval_text
 
     if command.workers < 1:
         raise ConfigError(f"--workers: got {command.workers}; expected 1 or more.")
     subject = model_of(command) or Path(command.run)
     named = Path(command.model).resolve().name if command.model else command.run.rstrip("/")
     out = Path(command.out) if command.out else Path(f"{named}-claims")
-    config, numbers = sizes(command), sorted(set(command.numbers))
-    found = experiment.run(numbers, subject, out, config, command.workers)
+    every = ledger.TOGETHER if command.model else tuple(CLAIMS)
+    numbers = sorted(set(command.numbers or every))
+    found = ledger.run(numbers, subject, out, all_sizes(command), command.workers)
     rows = [
-        [
-            str(f.claim),
-            f.statement,
-            f.metric,
-            f"{f.value:+.3f}",
-            f"[{f.low:+.3f}, {f.high:+.3f}]",
-            f"{f.detectable:.3f}",
-            WORDS[f.verdict],
-        ]
+        [str(f.claim), f.statement, f.metric, interval_text(f), f"{f.detectable:.3f}", WORDS[f.verdict]]
         for f in found
     ]
-    header = ["claim", "statement", "measured", "value", "95 %", "detectable", "verdict"]
-    show_table(header, rows, numbers=("value", "95 %", "detectable"))
-    say(f"page    {out / 'claims.md'}")
+    header = ["claim", "statement", "measured", "value [95 %]", "detectable", "verdict"]
+    show_table(header, rows, numbers=("detectable",))
+    say(f"page    {out / ledger.PAGE}")
     return 0
 
 
+def all_sizes(command: ClaimsVerb) -> Sizes:
+    """Return the sizes of all experiments; --quick first, then options, then --set."""
+    from trivium.claims.grid.settings import GridConfig
+    from trivium.claims.ledger import Sizes
+    from trivium.claims.tuned.settings import TunedConfig
+    from trivium.config import override
+
+    grid: dict[str, Any] = dict(QUICK_GRID) if command.quick else {}
+    tuned: dict[str, Any] = dict(QUICK_TUNED) if command.quick else {}
+    if command.seeds is not None:
+        grid["seeds"] = tuned["seeds"] = command.seeds
+    made = Sizes(experiment=sizes(command), grid=GridConfig(**grid), tuned=TunedConfig(**tuned))
+    for setting in command.settings:
+        key, sign, value = setting.partition("=")
+        if not sign:
+            raise ConfigError(
+                f"--set {setting}: got no '='; expected KEY=VALUE, e.g. --set grid.tokens=240000."
+            )
+        made = override(made, key, value)
+    return made
+
+
 def sizes(command: ClaimsVerb) -> ExperimentConfig:
-    """Return the sizes that the command line asks for; --quick first, then what was given."""
+    """Return the sizes of claims 11 to 13 that were asked for; --quick first, then what was given."""
     from trivium.claims.settings import ExperimentConfig
 
     apart = ("questions", "untouched")
@@ -127,5 +168,5 @@ def show_ledger() -> int:
     from trivium.claims.page import CLAIMS
 
     show_table(["claim", "what it says"], [[str(number), claim.TITLE] for number, claim in CLAIMS.items()])
-    say(f"Test some: {launcher()} claims 11 12 13 --run runs/pocket")
+    say(f"Test some: {launcher()} claims 1 2 3 --run runs/pocket")
     return 0

@@ -295,7 +295,10 @@ class TestVerb:
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimsVerb:
-    """Put claims of the Phi-4 report to the test on a run or any model; without numbers, list them.
+    """Put claims of the Phi-4 report to the test on a run; without numbers, list them.
+
+    Claims 1 to 6 and 17 read one grid of small models that are trained on named mixtures of the run's data.
+    Claims 11 to 13 also take any model.
 
     A finished run brings its model and makes its problems. With --model, --questions FILE and
     --heldout-questions FILE it is any Hugging Face model with questions that can be checked: nothing that is
@@ -303,13 +306,13 @@ class ClaimsVerb:
     """
 
     numbers: Annotated[tuple[int, ...], tyro.conf.Positional, tyro.conf.arg(metavar="CLAIM")] = ()
-    """Numbers of claims: 11 few tokens, 12 subdivision, 13 pivotal DPO against its controls."""
+    """Numbers of claims, as the list shows them."""
     run: Annotated[str, tyro.conf.arg(metavar="RUN")] = DEFAULT_RUN
     """Run folder; its SFT model, questions and fine-tuning data are used and left as they are."""
     out: Folder = None
     """Folder of the experiment, which goes on where it was cut short; RUN-claims when not given."""
     seeds: Count = None
-    """Independent draws of questions, rollouts and training order; 5 when not given."""
+    """Independent seeds; when not given, 5 for claims 11 to 13 and 3 for the others."""
     model: Folder = None
     """A Hugging Face folder instead of a run."""
     questions: Annotated[str | None, tyro.conf.arg(metavar="N|FILE", help_behavior_hint="")] = None
@@ -356,7 +359,11 @@ class ClaimsVerb:
     merged: tyro.conf.FlagCreatePairsOff[bool] = False
     """Two arms more: what rejection-sampled SFT and DPO (pivotal, whole replies) change, added up."""
     quick: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Tiny sizes, to see in a minute that it runs; decides nothing."""
+    """Tiny sizes, to see in minutes that it runs; decides nothing. Without numbers, all claims."""
+    settings: Annotated[
+        tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="set", metavar="KEY=VALUE")
+    ] = ()
+    """Change one size, e.g. --set grid.tokens=240000, --set tuned.sft_frac=0.25. (repeatable)"""
     workers: Annotated[int, tyro.conf.arg(metavar="N")] = 2
     """Processes; the results do not depend on it."""
 

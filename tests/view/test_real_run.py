@@ -10,11 +10,22 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.view.conftest import start
-from tests.view.test_browser import OUTSIDE, SECONDS, browser, looking, open_page, playwright, violations
 
-from trivium.store import files
-from trivium.view.render import NAVIGATION
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra: browser)")
+
+from tests.view.conftest import start  # noqa: E402
+from tests.view.test_browser import (  # noqa: E402
+    OUTSIDE,
+    SECONDS,
+    browser,
+    looking,
+    open_page,
+    playwright,
+    violations,
+)
+
+from trivium.store import files  # noqa: E402
+from trivium.view.render import NAVIGATION  # noqa: E402
 
 __all__ = ["browser"]
 RUN = Path(os.environ.get("TRIVIUM_RUN", ""))

@@ -25,7 +25,7 @@ import abstention as asking_often
 from trivium import recipe as recipes
 from trivium.align import abstention, constraint_pairs, fact_data
 from trivium.align.refusal import Rule
-from trivium.errors import DataError
+from trivium.claims.folder import claim
 from trivium.evaluate import work
 from trivium.evaluate.logs import GREEDY, ItemLog
 from trivium.evaluate.tasks import TASKS, bits_per_byte, contest, instructions
@@ -178,13 +178,11 @@ def open_world(run: Run, out: Path, sizes: Mapping[str, Any]) -> World:
     found = run.finished()
     stages = {name: found[name] for name in NEEDED}
     world = World(run=run.path, out=out, stages=stages, seed=int(run.recipe()["seed"]), **sizes)
-    claimed = {"run": run.output_hash(), **sizes}
-    record = out / "experiment.json"
-    if record.exists() and files.read_json(record) != claimed:
-        raise DataError(
-            f"{out}: got another experiment there; expected the same sizes and run; choose another --out."
-        )
-    files.write_json(record, claimed)
+    claim(
+        out / "experiment.json",
+        "another experiment",
+        {"config": dict(sizes), "inputs": {"run": run.output_hash()}},
+    )
     if not (world.data / "complete.json").exists():
         shutil.rmtree(world.data, ignore_errors=True)
         write_problems(world)

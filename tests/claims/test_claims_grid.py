@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trivium.claims import claim_07, claim_17, ledger
-from trivium.claims.claim_01 import EIGHT
+from trivium.claims import claim_01, claim_07, claim_17, ledger
 from trivium.claims.grid import data, mixtures, model, texts
 from trivium.claims.grid.mixtures import FINAL, MIXTURES, S_W, S
 from trivium.claims.grid.settings import GridConfig
@@ -23,6 +22,8 @@ from trivium.claims.lab import Lab
 from trivium.claims.ledger import Sizes
 from trivium.cli.claims import QUICK_GRID
 from trivium.errors import ConfigError, DataError
+from trivium.evaluate import likelihood
+from trivium.evaluate.likelihood import Scored
 from trivium.models.load import load_tokenizer
 from trivium.problems import facts
 from trivium.store.files import read_json, read_parquet
@@ -44,10 +45,10 @@ def test_claims_share_their_models(lab: Lab) -> None:
     kept = {path.stem for path in (lab.out / "grid" / "models").iterdir()}
     forms = (claim_07.PLAIN, claim_07.VARIED, claim_07.QUESTIONS)
     wrong = (claim_07.arm(form) for form in (mixtures.PLAIN_WRONG, mixtures.QUESTIONS_WRONG))
-    twice = {arm.key(number) for arm in (*EIGHT.values(), *forms, *wrong) for number in range(2)}
-    smaller = {dataclasses.replace(arm, horizon=0.5).key(0) for arm in EIGHT.values()}
-    smaller |= {dataclasses.replace(arm, narrow=True).key(0) for arm in EIGHT.values()}
-    assert kept == twice | smaller
+    smaller = [dataclasses.replace(arm, horizon=0.5) for arm in MIXTURES.values()]
+    smaller += [dataclasses.replace(arm, narrow=True) for arm in MIXTURES.values()]
+    arms = (*MIXTURES.values(), *claim_01.ARMS.values(), *forms, *wrong, *smaller)
+    assert kept == {arm.key(number) for arm in arms for number in range(2)}
     before = {path: path.stat().st_mtime_ns for path in (lab.out / "grid" / "models").iterdir()}
     found = ledger.run([4, 17], lab.run.path, lab.out, SIZES, workers=1)
     assert {row.claim for row in found} == {4, 17}
@@ -114,9 +115,34 @@ def test_savings_are_means_over_tasks(lab: Lab) -> None:
     assert grid.saved(ours, theirs).mean() == pytest.approx(float(np.mean(each)))
     rows = read_parquet(model.kept_at(grid.ground, (ours, 0))).to_pylist()
     own = [row for row in rows if row["measure"] == data.FACTS]
-    assert grid.bits(ours, data.FACTS)[0].mean() == pytest.approx(
-        sum(row["bits"] for row in own) / sum(row["bytes"] for row in own)
+    assert grid.cost(ours, data.FACTS)[0].mean() == pytest.approx(sum(row["cost"] for row in own) / len(own))
+    assert {row["cost"] for row in own} <= {0.0, 1.0}
+    own = [row for row in rows if row["measure"] == data.CONTEST]
+    assert grid.cost(ours, data.CONTEST)[0].mean() == pytest.approx(
+        sum(row["cost"] for row in own) / sum(row["size"] for row in own)
     )
+
+
+def test_a_fact_is_known_where_its_value_is_the_likeliest_however_many_bits_it_takes(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground = lab.grid.ground
+    items = [item for item in read_json(ground.items) if item["task"] == data.FACTS]
+    asked = [reply for item in read_json(ground.items) for reply in item["replies"]]
+    known = {items[0]["item"], items[2]["item"]}
+    least = {items[0]["replies"][0], items[1]["replies"][1], items[2]["replies"][0]}
+
+    def score(*_: object) -> list[Scored]:
+        return [Scored([0.5 if reply in least else 9.0], [0]) for reply in asked]
+
+    monkeypatch.setattr(model, "load_model", lambda _: None)
+    monkeypatch.setattr(model, "load_tokenizer", lambda _: load_tokenizer(ground.store / "tokenizer"))
+    monkeypatch.setattr(model, "make_encoder", lambda *_: lambda _: ([0, 1], [False, True]))
+    monkeypatch.setattr(likelihood, "score", score)
+    rows = model._weigh_items(ground, ground.store)
+    right = {row["item"] for row in rows if row["measure"] == data.FACTS and not row["cost"]}
+    assert right >= known
+    assert items[1]["item"] not in right
 
 
 def test_the_choice_of_a_seed_is_made_by_the_others(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,8 @@ Verdict = Literal["holds", "fails", "undecided"]
 Unit = Literal["points", "share", "count", "percent"]
 Matrix = np.ndarray
 """(S, P)."""
+KNOWN = "facts right, of four"
+"""What the grid measures of facts: whether the right value is the likeliest of four of its table."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,11 +112,11 @@ def grid_finding(
     threshold: float = 0.0,
     main: bool = True,
 ) -> Finding:
-    """Build a finding of what an arm saves of another's bits (see `grid.measured.Grid.saved`)."""
+    """Build a finding of what an arm saves of another's cost (see `grid.measured.Grid.saved`)."""
     return finding(
         claim,
         statement,
-        f"bits saved, {metric}",
+        f"saved, {metric}",
         crossed_mean(saved_SI),
         n=saved_SI.shape[1],
         seeds=saved_SI.shape[0],

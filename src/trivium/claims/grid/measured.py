@@ -29,7 +29,7 @@ RECORD = "grid.json"
 
 @dataclasses.dataclass
 class Grid:
-    """Models by arm and seed. Bits are scaled so that the mean over items is bits a byte."""
+    """Models by arm and seed, and what each item costs them: bits of texts and replies, errors on facts."""
 
     ground: Ground
     stage: StageDir
@@ -49,14 +49,17 @@ class Grid:
             work = functools.partial(model.run_job, self.ground)
             keep_shards(self.stage, name, work, missing, label="models of the grid", unit="models")
 
-    def bits(self, arm: Arm, measure: str, seeds: int | None = None) -> np.ndarray:
-        """Bits (S, I) of a task's right replies, or of a source's held-out texts (`text: web`)."""
-        bits, sizes = (self._column(arm, measure, name, seeds) for name in ("bits", "bytes"))
-        return bits * sizes.shape[1] / sizes[0].sum()
+    def cost(self, arm: Arm, measure: str, seeds: int | None = None) -> np.ndarray:
+        """Cost (S, I) of a task, or of a source's held-out texts (`text: web`); its mean is bits a byte.
 
-    def right(self, arm: Arm, measure: str = FACTS) -> np.ndarray:
-        """Whether the right reply is the likeliest of the choices (S, I)."""
-        return self._column(arm, measure, "right", None)
+        Of facts it is 1 where another of four values is likelier than the right one, else 0.
+        """
+        cost, sizes = (self._column(arm, measure, name, seeds) for name in ("cost", "size"))
+        return cost * sizes.shape[1] / sizes[0].sum()
+
+    def right(self, arm: Arm) -> np.ndarray:
+        """Whether the right value of a fact is the likeliest of four (S, I)."""
+        return 1 - self.cost(arm, FACTS)
 
     def seen(self, arm: Arm) -> np.ndarray:
         """Which of the facts the rewriter saw (I,)."""
@@ -65,13 +68,13 @@ class Grid:
     def saved(
         self, arm: Arm, over: Arm, measures: Sequence[str] = TASKS, seeds: int | None = None
     ) -> np.ndarray:
-        """What an arm saves of another's bits, item by item (S, I); the mean is the mean over measures.
+        """What an arm saves of another's cost, item by item (S, I); the mean is the mean over measures.
 
-        Every measure is divided by the other arm's bits, so that tasks count alike.
+        Every measure is divided by the other arm's cost, so that tasks count alike.
         """
         parts = []
         for measure in measures:
-            theirs, ours = self.bits(over, measure, seeds), self.bits(arm, measure, seeds)
+            theirs, ours = self.cost(over, measure, seeds), self.cost(arm, measure, seeds)
             parts.append((theirs - ours) / theirs.mean())
         total = sum(part.shape[1] for part in parts)
         return np.concatenate([part * total / (len(parts) * part.shape[1]) for part in parts], axis=1)

@@ -1,7 +1,8 @@
 """One model of the grid: pretrain on a mixture, fine-tune briefly, weigh what is held out, forget it.
 
 What is measured is likelihood, not accuracy: it moves long before a small model's answers do (arXiv
-2504.11393, DataDecide). Facts are also chosen among four values, a base model's multiple choice.
+2504.11393, DataDecide). A fact counts as known where its value is the likeliest of four of its own table;
+the bits of a value would measure how well its form is known, which takes no fact.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def _weigh_texts(ground: Ground, model: Path) -> list[dict[str, Any]]:
 
 
 def _weigh_items(ground: Ground, model: Path) -> list[dict[str, Any]]:
-    """Bits of every right reply given its question, and whether it is the likeliest of the choices."""
+    """Bits of every worked reply given its question; of a fact, whether another value is likelier."""
     from trivium.evaluate.likelihood import score
 
     tokenizer, loaded = load_tokenizer(model), load_model(model)
@@ -139,19 +140,18 @@ def _weigh_items(ground: Ground, model: Path) -> list[dict[str, Any]]:
     rows = []
     for item in items:
         own = [next(bits) for _ in item["replies"]]
-        right = float(own[0] < min(own[1:])) if len(own) > 1 else None
-        rows.append(_row(item["task"], item["item"], own[0], item["bytes"], right, item.get("seen")))
+        if len(own) == 1:
+            rows.append(_row(item["task"], item["item"], own[0], item["bytes"]))
+            continue
+        rows.append(_row(item["task"], item["item"], float(own[0] >= min(own[1:])), 1, item["seen"]))
     return rows
 
 
 def _row(
     measure: str,
     item: str,
-    bits: float,
+    cost: float,
     size: int,
-    right: float | None = None,
     seen: bool | None = None,
 ) -> dict[str, Any]:
-    return {
-        "measure": measure, "item": item, "bits": float(bits), "bytes": size, "right": right, "seen": seen,
-    }  # fmt: skip
+    return {"measure": measure, "item": item, "cost": float(cost), "size": size, "seen": seen}

@@ -108,9 +108,10 @@ def answer(found: Sequence[Finding]) -> str:
     text = f"{WHOLE[whole_verdict(found)]}. {first.statement[0].upper()}{first.statement[1:]}: "
     text += f"{interval_text(first)}, {WORDS[first.verdict]}."
     if len(main) > 1:
-        words = {"holds": "hold", "fails": "fail", "undecided": "are not decided"}
+        words = {"holds": ("holds", "hold"), "fails": ("fails", "fail")}
+        words["undecided"] = ("is not decided", "are not decided")
         counts = [(sum(f.verdict == verdict for f in main), word) for verdict, word in words.items()]
-        told = ", ".join(f"{count} {word}" for count, word in counts if count)
+        told = ", ".join(f"{count} {word[count > 1]}" for count, word in counts if count)
         text += f" Of its {len(main)} statements {told}."
     return text
 
@@ -207,7 +208,9 @@ def page(found: Mapping[int, Sequence[Finding]], behind: Sequence[str]) -> str:
         "training. A claim holds where all its statements do, and in part where some do. Statements marked "
         "(beside) are controls and details and do not count. Detectable is the distance from the wanted "
         "value that an experiment of this size finds in four of five repetitions. Intervals are over seeds "
-        "and items together, and not widened for the number of statements.\n",
+        "and items together, and not widened for the number of statements. What an arm costs is the bits of "
+        "held-out solutions and the errors on facts; saved is the part of the other arm's cost that it does "
+        "without.\n",
         ledger_text(found),
         *(claim_text(number, rows) for number, rows in sorted(found.items()) if rows),
     ]

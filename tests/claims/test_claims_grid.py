@@ -150,7 +150,7 @@ def test_the_choice_of_a_seed_is_made_by_the_others(lab: Lab, monkeypatch: pytes
     grid, told = lab.grid, random.Random(0)
     table = {arm: np.array([[told.random()] * 4 for _ in range(2)]) for arm in arms}
     table[arms[1]][0], table[arms[2]][1] = 9.0, 9.0
-    monkeypatch.setattr(type(grid), "saved", lambda self, arm, over, measures=(), seeds=None: table[arm])
+    monkeypatch.setattr(type(grid), "saved", lambda self, arm, over, measures=(): table[arm])
     after, loss = claim_17.choices(grid, arms)
     assert after == loss == [arms[2], arms[1]]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trivium.claims.grid import mixtures
-from trivium.claims.grid.data import REASONING, TASKS
+from trivium.claims.grid.data import REASONING
 from trivium.claims.grid.mixtures import Arm
 from trivium.claims.grid.model import TEXT
 from trivium.claims.lab import Lab
@@ -48,17 +48,19 @@ def test(lab: Lab) -> list[Finding]:
     four, twelve, fresh = ARMS.values()
     grid = lab.grid
     grid.train((four, twelve, fresh))
-    saved = {name: grid.saved(twelve, four, names) for name, names in {
-        "all": TASKS, "reasoning": REASONING, "text": (f"{TEXT}synthetic",),
-    }.items()}  # fmt: skip
     return [
-        grid_finding(NUMBER, "12 epochs with less web cost less than 4 with more", "all tasks", saved["all"]),
-        grid_finding(NUMBER, "they do so on reasoning", "reasoning", saved["reasoning"]),
+        grid_finding(
+            NUMBER,
+            "12 epochs with less web cost less than 4 with more",
+            "all tasks",
+            grid.saved(twelve, four),
+        ),
+        grid_finding(NUMBER, "they do so on reasoning", "reasoning", grid.saved(twelve, four, REASONING)),
         grid_finding(
             NUMBER,
             "12 epochs do not overfit: they need fewer bits on held-out synthetic text too",
             "held-out text",
-            saved["text"],
+            grid.saved(twelve, four, (f"{TEXT}synthetic",)),
         ),
         change_finding(
             NUMBER,

@@ -60,6 +60,12 @@ CLAIMS: dict[int, Any] = {
 
 WORDS = {"holds": "holds", "fails": "fails", "undecided": "not decided at this scale"}
 """Verdict -> what is printed."""
+COUNTED = {
+    "holds": ("holds", "hold"),
+    "fails": ("fails", "fail"),
+    "undecided": ("is not decided", "are not decided"),
+}
+"""Verdict -> the verb after one statement, and after several."""
 
 WHOLE = {
     "holds": "Holds",
@@ -108,9 +114,7 @@ def answer(found: Sequence[Finding]) -> str:
     text = f"{WHOLE[whole_verdict(found)]}. {first.statement[0].upper()}{first.statement[1:]}: "
     text += f"{interval_text(first)}, {WORDS[first.verdict]}."
     if len(main) > 1:
-        words = {"holds": ("holds", "hold"), "fails": ("fails", "fail")}
-        words["undecided"] = ("is not decided", "are not decided")
-        counts = [(sum(f.verdict == verdict for f in main), word) for verdict, word in words.items()]
+        counts = [(sum(f.verdict == verdict for f in main), word) for verdict, word in COUNTED.items()]
         told = ", ".join(f"{count} {word[count > 1]}" for count, word in counts if count)
         text += f" Of its {len(main)} statements {told}."
     return text

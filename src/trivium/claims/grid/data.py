@@ -33,7 +33,9 @@ CONTEST, ARITHMETIC, PROGRAMS, INSTRUCTIONS, FACTS = (
     "contest", "arithmetic", "programs", "instructions", "facts",
 )  # fmt: skip
 REASONING = (CONTEST, ARITHMETIC, PROGRAMS)
-TASKS = (*REASONING, INSTRUCTIONS, FACTS)
+WORKED = (*REASONING, INSTRUCTIONS)
+"""Tasks with a worked reply, whose bits are measured; facts are chosen."""
+TASKS = (*WORKED, FACTS)
 CHATS = {"problems.word": 4, "problems.arithmetic": 1, "problems.programs": 1, "constraints": 1}
 """Flow of the run's conversations -> its part of the fine-tuning, beside the facts that are shown."""
 MADE = ("problems.word", "problems.arithmetic", "problems.drills", "problems.programs", "constraints")
@@ -100,7 +102,7 @@ def _write_items(ground: Ground, chosen: texts.Facts) -> None:
     drawn = request_seed(ground.seed, "claims grid") % 2**32
     rows += contest.items(drawn, ground.config.items, recipe.evaluate.contest_steps)
     found: list[dict[str, Any]] = []
-    for task in (*REASONING, INSTRUCTIONS):
+    for task in WORKED:
         own = [row for row in rows if row.skill == task and row.solution]
         own.sort(key=lambda row: request_seed(ground.seed, "claims grid", row.id))
         for row in own[: ground.config.items]:

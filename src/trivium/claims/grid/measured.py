@@ -39,22 +39,22 @@ class Grid:
         """Seeds of every arm."""
         return self.ground.config.seeds
 
-    def train(self, arms: Iterable[Arm], seeds: int | None = None) -> None:
+    def train(self, arms: Iterable[Arm]) -> None:
         """Train and measure what is missing of these arms, seed by seed."""
         prepare(self.ground)
-        jobs = [(arm, n) for n in range(seeds or self.seeds) for arm in dict.fromkeys(arms)]
+        jobs = [(arm, n) for n in range(self.seeds) for arm in dict.fromkeys(arms)]
         missing = [job for job in jobs if not model.kept_at(self.ground, job).exists()]
         if missing:
             name = f"grid-{combined_hash({'keys': [arm.key(n) for arm, n in missing]})}"
             work = functools.partial(model.run_job, self.ground)
             keep_shards(self.stage, name, work, missing, label="models of the grid", unit="models")
 
-    def cost(self, arm: Arm, measure: str, seeds: int | None = None) -> np.ndarray:
+    def cost(self, arm: Arm, measure: str) -> np.ndarray:
         """Cost (S, I) of a task, or of a source's held-out texts (`text: web`); its mean is bits a byte.
 
         Of facts it is 1 where another of four values is likelier than the right one, else 0.
         """
-        cost, sizes = (self._column(arm, measure, name, seeds) for name in ("cost", "size"))
+        cost, sizes = (self._column(arm, measure, name) for name in ("cost", "size"))
         return cost * sizes.shape[1] / sizes[0].sum()
 
     def right(self, arm: Arm) -> np.ndarray:
@@ -63,18 +63,16 @@ class Grid:
 
     def seen(self, arm: Arm) -> np.ndarray:
         """Which of the facts the rewriter saw (I,)."""
-        return self._column(arm, FACTS, "seen", None)[0].astype(bool)
+        return self._column(arm, FACTS, "seen")[0].astype(bool)
 
-    def saved(
-        self, arm: Arm, over: Arm, measures: Sequence[str] = TASKS, seeds: int | None = None
-    ) -> np.ndarray:
+    def saved(self, arm: Arm, over: Arm, measures: Sequence[str] = TASKS) -> np.ndarray:
         """What an arm saves of another's cost, item by item (S, I); the mean is the mean over measures.
 
         Every measure is divided by the other arm's cost, so that tasks count alike.
         """
         parts = []
         for measure in measures:
-            theirs, ours = self.cost(over, measure, seeds), self.cost(arm, measure, seeds)
+            theirs, ours = self.cost(over, measure), self.cost(arm, measure)
             parts.append((theirs - ours) / theirs.mean())
         total = sum(part.shape[1] for part in parts)
         return np.concatenate([part * total / (len(parts) * part.shape[1]) for part in parts], axis=1)
@@ -84,9 +82,9 @@ class Grid:
         names = {row["measure"] for row in self._rows(model.kept_at(self.ground, (arm, 0)))}
         return sorted(name for name in names if name.startswith(TEXT))
 
-    def _column(self, arm: Arm, measure: str, name: str, seeds: int | None) -> np.ndarray:
+    def _column(self, arm: Arm, measure: str, name: str) -> np.ndarray:
         lines = []
-        for number in range(seeds or self.seeds):
+        for number in range(self.seeds):
             rows = self._rows(model.kept_at(self.ground, (arm, number)))
             lines.append([row[name] for row in rows if row["measure"] == measure])
         return np.array(lines, dtype=np.float64)

@@ -9,8 +9,9 @@ the format out without a system prompt; the text has the same ids as our prompt.
 temperature without top-k or top-p, one thread each. The peer's numbers of samples and generations default to
 its cheapest documented setting (10 samples, 1 generation, one batch).
 
-Every pivotal token that either reports is then estimated again with --confirm fresh rollouts on each side,
-charged to no one; it is confirmed when the two differ by the gap. Ends with one JSON line.
+Every pivotal token that either reports (or --confirm-most of them, drawn evenly) is then estimated again with
+--confirm fresh rollouts on each side, charged to no one; it is confirmed when the two differ by the gap. The
+ratio of tokens comes with a 95 % interval over questions. Ends with one JSON line.
 """
 
 from __future__ import annotations
@@ -19,14 +20,18 @@ import argparse
 import importlib
 import json
 import logging
+import random
 import sys
 import tempfile
 import time
 import types
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from trivium import verify
 from trivium.cli.pivot import EFFORTS, ROLLOUTS, WALKED
@@ -61,7 +66,8 @@ class Cost:
     """What a tool spent and reported."""
 
     reported: list[Reported]
-    tokens: int
+    tokens: Counter[str]
+    """By question."""
     cpu_seconds: float
 
 
@@ -78,10 +84,18 @@ def main() -> None:
     print(f"pts: {told(costs['pts'])}", flush=True)
     lines = {name: summary(policy, cost, opened.model_path, args) for name, cost in costs.items()}
     times = {effort: ratios(lines["pts"], lines[effort]) for effort in args.efforts}
+    ids = [problem.question_id for problem in problems]
+    intervals = {
+        effort: tokens_interval(ids, costs["pts"], lines["pts"], costs[effort], lines[effort])
+        for effort in args.efforts
+    }
+    for line in lines.values():
+        del line["by_question"]
     report = {
         "name": "pivotal_vs_pts",
         **lines,
         "times_less": times,
+        "times_less_tokens_95": intervals,
         "targets": TARGETS,
         "holds": all((times[args.efforts[0]][name] or 0) >= least for name, least in TARGETS.items()),
         "gap": args.gap,
@@ -106,6 +120,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--max-tokens", type=int, default=64)
     parser.add_argument("--efforts", nargs="+", choices=list(EFFORTS), default=list(EFFORTS))
     parser.add_argument("--confirm", type=int, default=100)
+    parser.add_argument("--confirm-most", type=int, default=0, help="tokens confirmed a tool; 0 takes all")
     parser.add_argument("--pts-samples", type=int, default=10)
     parser.add_argument("--pts-generations", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
@@ -153,7 +168,10 @@ def run_ours(opened: shards.Settings, problems: Sequence[Problem], policy: Polic
         for o in accepted
         for token in pairs.pivotal_tokens(o, gap)
     ]
-    return Cost(reported, sum(len(row.completion_ids) for row in mined.rollouts), seconds)
+    tokens: Counter[str] = Counter()
+    for row in mined.rollouts:
+        tokens[row.question_id] += len(row.completion_ids)
+    return Cost(reported, tokens, seconds)
 
 
 def run_peer(opened: shards.Settings, problems: Sequence[Problem], args: argparse.Namespace) -> Cost:
@@ -178,16 +196,18 @@ def run_peer(opened: shards.Settings, problems: Sequence[Problem], args: argpars
         batch_size=args.pts_samples,
         trust_remote_code=False,
     )
-    counted = count_tokens(searcher)
+    counted, tokens = count_tokens(searcher), Counter[str]()
     torch.manual_seed(args.seed)
     began = time.process_time()
     reported = []
     for prompt, problem in by_prompt.items():
+        before = counted["tokens"]
         for pivot in searcher.search_pivotal_tokens(prompt, max_generations=args.pts_generations):
             reported.append((problem, pivot))
+        tokens[problem.question_id] += counted["tokens"] - before
     seconds = time.process_time() - began
     logging.disable(logging.NOTSET)
-    return Cost([peers_token(tokenizer, *one) for one in reported], counted["tokens"], seconds)
+    return Cost([peers_token(tokenizer, *one) for one in reported], tokens, seconds)
 
 
 def load_peer(checkout: Path) -> Any:
@@ -240,18 +260,45 @@ def peers_token(tokenizer: Any, problem: Problem, pivot: Any) -> Reported:
 
 def summary(policy: Policy, cost: Cost, model_path: str, args: argparse.Namespace) -> dict[str, Any]:
     """Confirm what was reported and divide."""
-    shifts = confirm(policy, cost.reported, args)
-    confirmed = sum(abs(shift) >= args.gap - TIE for shift in shifts)
+    tried = cost.reported
+    if 0 < args.confirm_most < len(tried):
+        tried = random.Random(args.seed).sample(tried, args.confirm_most)
+    real = [abs(shift) >= args.gap - TIE for shift in confirm(policy, tried, args)]
+    every = len(cost.reported) / max(1, len(tried))
+    confirmed, tokens = every * sum(real), cost.tokens.total()
     bounds = token_probs(model_path, cost.reported, args.temperature)
     return {
-        "reported": len(shifts),
-        "confirmed": confirmed,
+        "reported": len(cost.reported),
+        "tried": len(tried),
+        "confirmed": sum(real),
         "beyond_the_bound": sum(largest_shift(prob) < args.gap for prob in bounds),
-        "tokens": cost.tokens,
+        "tokens": tokens,
         "cpu_seconds": round(cost.cpu_seconds, 1),
-        "tokens_a_confirmed": round(cost.tokens / confirmed, 1) if confirmed else None,
+        "tokens_a_confirmed": round(tokens / confirmed, 1) if confirmed else None,
         "cpu_seconds_a_confirmed": round(cost.cpu_seconds / confirmed, 3) if confirmed else None,
+        "by_question": Counter[str](
+            one.problem.question_id for one, sure in zip(tried, real, strict=True) if sure
+        ),
     }
+
+
+def tokens_interval(
+    ids: Sequence[str], peer: Cost, peers: dict[str, Any], ours: Cost, line: dict[str, Any]
+) -> tuple[float, float | None]:
+    """Return a 95 % interval of the ratio of tokens over questions drawn anew; None for no upper bound."""
+    drawn = np.random.default_rng(0).choice(len(ids), (4_000, len(ids)))
+    sums = {
+        (who, what): np.array([counts[name] for name in ids], dtype=float)[drawn].sum(axis=1)
+        for who, cost, found in (("peer", peer, peers), ("ours", ours, line))
+        for what, counts in (("tokens", cost.tokens), ("pivots", found["by_question"]))
+    }
+    shares = {"peer": peers["tried"] / peers["reported"], "ours": line["tried"] / line["reported"]}
+    each = {
+        who: sums[who, "tokens"] / np.maximum(sums[who, "pivots"], 1e-9) * share
+        for who, share in shares.items()
+    }
+    low, high = np.quantile(each["peer"] / each["ours"], [0.025, 0.975])
+    return round(float(low), 2), round(float(high), 2) if high < 1e6 else None
 
 
 def confirm(policy: Policy, reported: Sequence[Reported], args: argparse.Namespace) -> list[float]:
@@ -285,7 +332,7 @@ def token_probs(model_path: str, reported: Sequence[Reported], temperature: floa
 
 def told(cost: Cost) -> str:
     """What a tool spent, in words."""
-    return f"{len(cost.reported)} reported, {cost.tokens:,} tokens, {cost.cpu_seconds:.1f} CPU-s"
+    return f"{len(cost.reported)} reported, {cost.tokens.total():,} tokens, {cost.cpu_seconds:.1f} CPU-s"
 
 
 def ratios(peer: dict[str, Any], ours: dict[str, Any]) -> dict[str, float | None]:

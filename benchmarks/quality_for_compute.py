@@ -1,6 +1,7 @@
 """How many tokens our pretraining saves against a default recipe of Hugging Face's Trainer.
 
     python benchmarks/quality_for_compute.py RUN [--tokens 1200000] [--seeds 3] [--rates 0.001 0.003 0.006]
+        [--tuning alike|own] [--tuning-rates 0.001 0.002 0.004]
 
 RUN is a finished run of a recipe that pretrains (runs/pocket); it is only read. Needs accelerate beside our
 own packages (pip install accelerate, in an environment of its own). Both sides train the same shape from
@@ -11,10 +12,16 @@ nothing on the same documents in the same shares:
   transformers' initialisation, the run's batch; on TOKENS and on 1.5 times as many. Its learning rate is the
   best of RATES by held-out bits on a seed that is not reported, which is kinder than its default of 5e-5.
 
-All models are then fine-tuned alike, by the run's own stage with its passes scaled by SFT. Prints bits a
-byte of held-out text of each base model, accuracy on a contest drawn for the purpose (greedy), and the paired
-differences with 95 % intervals over seeds and problems. The target: ours is not worse than Trainer with 1.5
-times the tokens. Killed, it goes on where it was (measured models are kept in OUT). Ends with one JSON line.
+All models are then fine-tuned, with the run's passes scaled by SFT, in one of two ways. `--tuning alike`: all
+by the run's own stage, so that only pretraining differs. `--tuning own`: each by its own recipe, ours
+by the stage, Trainer's as before (AdamW, linear decay, padded batches of as many conversations, loss on
+replies only) with 1.5 times the passes where it had 1.5 times the tokens, at the best of TUNING_RATES by a
+development contest on the seed that is not reported.
+
+Prints bits a byte of held-out text of each base model, accuracy on a contest drawn for the purpose (greedy),
+and the paired differences with 95 % intervals over seeds and problems. The target: ours is not worse than
+Trainer with 1.5 times the tokens. Killed, it goes on where it was (OUT keeps what was measured and the base
+models, which `--tuning` does not change). Ends with one JSON line.
 """
 
 from __future__ import annotations
@@ -30,6 +37,7 @@ from typing import Any
 TIMES = (1.0, 1.5)
 DEV_SEED = 1_000
 CONTEST_SEED = 424_242
+DEV_CONTEST_SEED = 737_373
 HELD_OUT_BYTES = 12_000
 
 
@@ -41,6 +49,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rates", type=float, nargs="+", default=[1e-3, 3e-3, 6e-3])
     parser.add_argument("--sft", type=float, default=0.5, help="share of the run's passes in fine-tuning")
+    parser.add_argument("--tuning", choices=("alike", "own"), default="alike")
+    parser.add_argument("--tuning-rates", type=float, nargs="+", default=[1e-3, 2e-3, 4e-3])
     parser.add_argument("--problems", type=int, default=1_200)
     parser.add_argument("--out", type=Path, default=Path("runs/quality-for-compute"))
     args = parser.parse_args()
@@ -49,18 +59,13 @@ def main() -> None:
     settle()
     bench = Bench(args, args.out)
     rate = bench.best_rate() if len(args.rates) > 1 else args.rates[0]
-    arms = {"ours": bench.ours} | {
-        f"trainer x{times:g}": lambda seed, times=times: bench.trainer(seed, times, rate) for times in TIMES
-    }
+    if args.tuning == "own":
+        bench.tuning_rate = (
+            bench.best_tuning_rate(rate) if len(args.tuning_rates) > 1 else args.tuning_rates[0]
+        )
     bits, right = {}, {}
-    for name, train in arms.items():
-        found = [
-            bench.kept(
-                f"{name}-{seed}",
-                lambda seed=seed, name=name, train=train: bench.measure(train(seed), name, seed),
-            )
-            for seed in range(args.seeds)
-        ]
+    for name, times in {"ours": 0.0, **{f"trainer x{times:g}": times for times in TIMES}}.items():
+        found = [bench.arm(name, times, seed, rate) for seed in range(args.seeds)]
         bits[name], right[name] = ([pair[i] for pair in found] for i in range(2))
         print(
             f"{name:14} bits a byte {', '.join(f'{b:.4f}' for b in bits[name])}; contest "
@@ -83,8 +88,24 @@ class Bench:
         self.args, self.folder = args, folder
         self.stages = {p.name.split("-", 1)[1]: p for p in sorted(args.run.glob("[0-9][0-9]-*"))}
         self.recipe = load(args.run / "recipe.json")
-        drawn = contest.items(CONTEST_SEED, args.problems, self.recipe.evaluate.contest_steps)
-        self.problems = write_parquet(folder / "contest.parquet", to_table(Question, drawn))
+        self.tuning_rate = 0.0
+        self.problems, self.dev_problems = (
+            write_parquet(
+                folder / f"{name}.parquet",
+                to_table(Question, contest.items(seed, args.problems, self.recipe.evaluate.contest_steps)),
+            )
+            for name, seed in (("contest", CONTEST_SEED), ("dev-contest", DEV_CONTEST_SEED))
+        )
+
+    def arm(self, name: str, times: float, seed: int, rate: float) -> tuple[float, list[float]]:
+        """Return one model's bits a byte and which problems it solves, measured now or before."""
+        own = f"-own-{self.tuning_rate:g}" if self.tuning_rate and times else ""
+
+        def work() -> tuple[float, list[float]]:
+            base = self.trainer(seed, times, rate) if times else self.ours(seed)
+            return self.measure(base, name, times, seed)
+
+        return self.kept(f"{name}{own}-{seed}", work)
 
     def kept(self, name: str, work: Callable[[], Any]) -> Any:
         """Return what was measured under these settings before, or measure it and keep it."""
@@ -111,6 +132,9 @@ class Bench:
 
         from trivium.models import export
 
+        target = self.folder / f"trainer-{self.args.tokens}-{seed}-{times}-{rate}"
+        if (target / "model.safetensors").exists():
+            return target
         base = Phi3ForCausalLM.from_pretrained(self.stages["pretrain"] / "model")
         base.config.tie_word_embeddings = self.recipe.pretrain.model.tied
         torch.manual_seed(seed)
@@ -123,10 +147,54 @@ class Bench:
         )  # fmt: skip
         rows = self._rows(seed, times, loop.row_tokens)
         Trainer(model, settings, train_dataset=rows, data_collator=default_data_collator).train()
-        target = self.folder / f"trainer-{seed}-{times}-{rate}"
-        shutil.rmtree(target, ignore_errors=True)
         tokenizer = self.stages["tokenize"] / "tokenizer"
         return export.save_checkpoint(model, tokenizer, target, chat_model=False)
+
+    def tuned_by_trainer(self, base: Path, name: str, times: float, seed: int, rate: float) -> Path:
+        """Fine-tune by Trainer on padded conversations, the loss on replies only."""
+        import torch
+        from transformers import (
+            AutoTokenizer,
+            DataCollatorForSeq2Seq,
+            Phi3ForCausalLM,
+            Trainer,
+            TrainingArguments,
+        )  # fmt: skip
+
+        from trivium.models import export
+
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        torch.manual_seed(seed)
+        model = Phi3ForCausalLM.from_pretrained(base)
+        settings: Any = TrainingArguments(
+            output_dir=str(self.folder / "scratch"), use_cpu=True, seed=seed, num_train_epochs=1,
+            per_device_train_batch_size=self.recipe.sft.loop.rows, learning_rate=rate,
+            logging_strategy="no", save_strategy="no", report_to=[], disable_tqdm=True,
+        )  # fmt: skip
+        collator = DataCollatorForSeq2Seq(tokenizer, padding=True)
+        rows = self._chats(base, times, seed)
+        Trainer(model, settings, train_dataset=rows, data_collator=collator).train()
+        target = self.folder / f"tuned-{name}-{seed}-{rate}"
+        shutil.rmtree(target, ignore_errors=True)
+        return export.save_checkpoint(model, base, target, chat_model=True)
+
+    def best_tuning_rate(self, rate: float) -> float:
+        """Return Trainer's rate of fine-tuning that solves most of the development contest."""
+
+        def solved(tuning: float) -> float:
+            base = self.trainer(DEV_SEED, 1.0, rate)
+            right = self._contest(
+                self.tuned_by_trainer(base, "dev", 1.0, DEV_SEED, tuning), self.dev_problems
+            )
+            return sum(right) / len(right)
+
+        found = {
+            tuning: self.kept(f"tuning-rate-{tuning}", lambda tuning=tuning: solved(tuning))
+            for tuning in self.args.tuning_rates
+        }
+        shares = ", ".join(f"{r:g}: {share:.3f} solved" for r, share in found.items())
+        print(f"development, Trainer's fine-tuning: {shares}", flush=True)
+        return max(found, key=lambda tuning: found[tuning])
 
     def best_rate(self) -> float:
         """Return the rate with the fewest held-out bits on a seed of its own."""
@@ -139,35 +207,46 @@ class Bench:
         )
         return min(found, key=lambda rate: found[rate])
 
-    def measure(self, model: Path, name: str, seed: int) -> tuple[float, list[float]]:
+    def measure(self, base: Path, name: str, times: float, seed: int) -> tuple[float, list[float]]:
         """Return the base model's bits a byte, and which problems it solves after fine-tuning."""
-        from trivium.evaluate.tasks import contest
+        if self.tuning_rate and times:
+            tuned = self.tuned_by_trainer(base, name, times, seed, self.tuning_rate)
+        else:
+            tuned = self._tuned_by_stage(base, name, seed)
+        return self.bits(base), self._contest(tuned, self.problems)
+
+    def _tuned_by_stage(self, base: Path, name: str, seed: int) -> Path:
         from trivium.train import sft_stage
 
-        tuned = self._stage("sft", f"sft-{name}-{seed}", seed)
+        stage = self._stage("sft", f"sft-{name}-{seed}", seed)
         config = self.recipe.sft
         frozen = config.loop.frozen if name == "ours" else ()
-        passes = {flow: times * self.args.sft for flow, times in config.flow_epochs.items()}
+        passes = {flow: count * self.args.sft for flow, count in config.flow_epochs.items()}
         config = dataclasses.replace(
-            config, start=str(model), epochs=config.epochs * self.args.sft, flow_epochs=passes,
+            config, start=str(base), epochs=config.epochs * self.args.sft, flow_epochs=passes,
             loop=dataclasses.replace(config.loop, frozen=frozen),
         )  # fmt: skip
-        sft_stage.run(config, tuned)
-        return self.bits(model), self._ask(tuned.path / "model", "chat", contest.NAME, "greedy")
+        sft_stage.run(config, stage)
+        return stage.path / "model"
 
     def bits(self, model: Path) -> float:
         """Return the bits of a byte of held-out text."""
         from trivium.evaluate.tasks import bits_per_byte
 
-        values = self._ask(model, "plain", bits_per_byte.NAME, bits_per_byte.MODE)
+        values = self._ask(model, "plain", bits_per_byte.NAME, bits_per_byte.MODE, self.problems)
         return sum(values) / len(values)
 
-    def _ask(self, model: Path, style: str, task: str, mode: str) -> list[float]:
+    def _contest(self, model: Path, problems: Path) -> list[float]:
+        from trivium.evaluate.tasks import contest
+
+        return self._ask(model, "chat", contest.NAME, "greedy", problems)
+
+    def _ask(self, model: Path, style: str, task: str, mode: str, problems: Path) -> list[float]:
         from trivium.evaluate.work import Setting, Shard, run_shard
 
         config = self.recipe.evaluate
         setting = Setting(
-            tables=(str(self.problems),), held_out=str(self.stages["tokenize"] / "heldout.parquet"),
+            tables=(str(problems),), held_out=str(self.stages["tokenize"] / "heldout.parquet"),
             held_out_bytes=HELD_OUT_BYTES, window=self.recipe.pretrain.model.context, seed=0,
             tokens={"solution_tokens": config.solution_tokens}, batch_size=config.batch_size,
         )  # fmt: skip
@@ -209,6 +288,27 @@ class Bench:
         cut = joined[: len(joined) // size * size].reshape(-1, size)
         return [{"input_ids": row.tolist(), "labels": row.tolist()} for row in cut]
 
+    def _chats(self, base: Path, times: float, seed: int) -> list[dict[str, Any]]:
+        """Every conversation as often as the run's passes ask for, with labels on the reply."""
+        import random
+
+        from trivium.models.load import load_tokenizer
+        from trivium.models.prompting import make_encoder
+        from trivium.records import Example
+        from trivium.train.conversations import encode_all
+
+        config, rng = self.recipe.sft, random.Random(seed)
+        rows = self._stage("rows", f"rows-{seed}", seed).rows(config.data, "examples", Example)
+        found: list[dict[str, Any]] = []
+        for row, (ids, reply) in encode_all(rows, make_encoder(base, load_tokenizer(base)), "sft")[0]:
+            if len(ids) > config.loop.row_tokens + 1 or not sum(reply):
+                continue
+            passes = config.flow_epochs.get(row.flow, config.epochs) * self.args.sft * times
+            labels = [token if said else -100 for token, said in zip(ids, reply, strict=True)]
+            copies = int(passes) + (rng.random() < passes % 1)
+            found += [{"input_ids": ids, "attention_mask": [1] * len(ids), "labels": labels}] * copies
+        return found
+
 
 def report(bits: dict[str, Any], right: dict[str, Any], rate: float, args: argparse.Namespace) -> None:
     """Print the differences and the JSON line."""
@@ -228,6 +328,7 @@ def report(bits: dict[str, Any], right: dict[str, Any], rate: float, args: argpa
     last = gains[f"trainer x{TIMES[-1]:g}"]
     line = {
         "name": "quality_for_compute", "tokens": args.tokens, "seeds": args.seeds, "trainer_rate": rate,
+        "tuning": args.tuning,
         "bits": {k: round(float(np.mean(v)), 4) for k, v in bits.items()},
         "accuracy": {k: round(float(np.mean(v)), 4) for k, v in right.items()}, "ours_minus": gains,
         "target": f"not worse than Trainer with {TIMES[-1]} times the tokens",

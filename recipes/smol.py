@@ -32,6 +32,8 @@ SFT_RATE = 3e-5
 DPO_RATE = 2e-6
 """A few per cent of that: a preference round moves what fine-tuning settled."""
 
+UNTOUCHED = GuardConfig().untouched
+
 
 def recipe() -> Recipe:
     """Return the recipe; the model and the data folder are placeholders."""
@@ -59,5 +61,12 @@ def recipe() -> Recipe:
         ),
         dpo1=gentle,
         dpo2=dataclasses.replace(gentle, beta=0.1, epochs=2),
-        guard=GuardConfig(start=MODEL, rounds=("sft", "dpo1", "dpo2"), shares=(0.5, 1.0), data=DATA),
+        guard=GuardConfig(
+            start=MODEL,
+            rounds=("sft", "dpo1", "dpo2"),
+            shares=(0.5, 1.0),
+            data=DATA,
+            dev_items_of=dict.fromkeys(UNTOUCHED, 200),
+            test_items_of=dict.fromkeys(UNTOUCHED, 600) | {"svamp": 200, "nq_open": 400},
+        ),
     )

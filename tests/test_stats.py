@@ -5,6 +5,7 @@ import pytest
 
 from trivium.stats import (
     crossed_mean,
+    crossed_ratio,
     mean_interval,
     normal_quantile,
     paired_difference,
@@ -70,6 +71,14 @@ def test_crossed_mean_of_one_seed_is_over_problems() -> None:
     value, low, high = crossed_mean(table)
     half = 1.96 * table.std(ddof=1) / np.sqrt(500)
     assert (value, high - low) == (pytest.approx(table.mean()), pytest.approx(2 * half, rel=0.1))
+
+
+def test_crossed_ratio_over_what_may_be_nothing_has_no_bounds() -> None:
+    parts, wholes = np.ones((2, 8)), np.zeros((2, 8))
+    wholes[:, 0] = 1.0  # a third of the draws of problems miss the only one that counts
+    assert crossed_ratio(parts, wholes) == (8.0, -np.inf, np.inf)
+    value, low, high = crossed_ratio(parts, parts * 2)
+    assert (value, low, high) == pytest.approx((0.5, 0.5, 0.5))
 
 
 def test_ratio_interval_treats_the_items_as_the_draws() -> None:

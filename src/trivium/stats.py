@@ -138,7 +138,8 @@ def crossed_ratio(
     """Return mean(parts) / mean(wholes) of two tables seeds x problems with an interval over both.
 
     Seeds and problems are resampled as in `crossed_mean`, the same ones above and below the line. Where the
-    mean below may well be zero the interval is wide and says so; with nothing below it is minus to plus one.
+    mean below may well be zero the interval is wide and says so (without bounds where too many draws have
+    none below); with nothing below it is minus to plus one.
     """
     seeds, problems = parts_SP.shape
     if not wholes_SP.mean():
@@ -148,8 +149,12 @@ def crossed_ratio(
     weights_RS = 1 / seeds + widened * (weights_RS - 1 / seeds)
     above, below = (((weights_RS @ table) * weights_RP).sum(1) for table in (parts_SP, wholes_SP))
     tail = (1 - level) / 2
-    low, high = np.quantile(above / np.where(below == 0, np.nan, below), [tail, 1 - tail])
-    return float(parts_SP.mean() / wholes_SP.mean()), float(low), float(high)
+    value = float(parts_SP.mean() / wholes_SP.mean())
+    defined = below != 0
+    if defined.mean() < 1 - tail:
+        return value, -math.inf, math.inf
+    low, high = np.quantile(above[defined] / below[defined], [tail, 1 - tail])
+    return value, float(low), float(high)
 
 
 @functools.lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trivium.claims import claim_11, claim_12
+from trivium.claims import charts, claim_11, claim_12
 from trivium.claims.measure import Outcome
 from trivium.claims.pairs import capped, distinct, parted, whole_pairs
 from trivium.claims.results import difference, finding, judge, matrices
@@ -38,6 +38,23 @@ def test_one_seed_decides_nothing_about_training() -> None:
     verdicts = [finding(13, "s", "m", sure, n=9, seeds=seeds, trained=True).verdict for seeds in (1, 2)]
     assert verdicts == ["undecided", "holds"]
     assert finding(11, "s", "m", sure, n=9, seeds=1).verdict == "holds"
+
+
+def test_an_interval_without_bounds_is_undecided_and_drawn_to_the_edges() -> None:
+    row = finding(3, "s", "m", (8.0, -np.inf, np.inf), n=9, seeds=2, unit="share", threshold=0.5)
+    assert row.verdict == "undecided"
+    drawn = charts.figure([row])
+    assert f'x1="{charts.LEFT}.0"' in drawn and f'x2="{charts.LEFT + charts.WIDTH}.0"' in drawn
+    assert "nan" not in drawn and "inf" not in drawn
+
+
+def test_a_figure_tells_lines_of_one_statement_apart() -> None:
+    sure = (0.05, 0.04, 0.06)
+    rows = [finding(13, "s", metric, sure, n=9, seeds=2) for metric in ("greedy", "at T=1")]
+    rows.append(finding(13, "long words " * 12, "m", sure, n=9, seeds=2))
+    assert [len(label) for label in charts.labels(rows)] == [1, 1, 2]
+    drawn = charts.figure(rows)
+    assert ">s, greedy<" in drawn and ">s, at T=1<" in drawn
 
 
 def outcome(arm: str, seed: int, item: int, greedy: float, right: int) -> Outcome:

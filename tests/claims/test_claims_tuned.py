@@ -160,7 +160,6 @@ def test_other_sizes_in_the_same_folder_are_refused(lab: Lab) -> None:
         TunedConfig(sft_frac=2.0)
 
 
-@pytest.mark.slow
 def test_quick_tests_what_the_run_allows_from_the_command_line(whole_run: Path, tmp_path: Path) -> None:
     numbers = [str(number) for number in CLAIMS if number not in ledger.TOGETHER]
     out = tmp_path / "out"

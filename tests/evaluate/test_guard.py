@@ -1,6 +1,7 @@
 """The guard: its rule, its parts, and a run of the stage between two small models."""
 
 import json
+from collections import Counter
 
 import pytest
 import torch
@@ -77,7 +78,7 @@ def test_the_stage_measures_chooses_and_keeps_a_model(save_model, data, tmp_path
     stage = StageDir(name="guard", path=tmp_path / "guard", seed=0, inputs={"sft": later.parent})
     config = GuardConfig(
         start=str(begin), rounds=("sft",), shares=(0.5, 1.0), data=str(data), targets=("piqa",),
-        untouched=("lambada",), also=(), dev_items=8, test_items=8, style="task",
+        untouched=("lambada",), also=(), dev_items=8, test_items=8, style="task", dev_items_of={"lambada": 3},
     )  # fmt: skip
     found = guard_stage.run(config, stage)
     told = read_json(stage.path / "choice.json")
@@ -95,3 +96,10 @@ def test_the_stage_measures_chooses_and_keeps_a_model(save_model, data, tmp_path
         for part in ("dev", "test")
     )
     assert dev and test and not dev & test
+    asked = Counter(
+        (row["model"], row["task"]) for row in read_parquet(stage.path / "items_dev.parquet").to_pylist()
+    )
+    assert {task: count for (model, task), count in asked.items() if model == "start"} == {
+        "piqa": 8,
+        "lambada": 3,
+    }

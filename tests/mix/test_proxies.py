@@ -197,6 +197,17 @@ def test_a_search_ends_with_a_mixture_and_says_how_sure_it_is(done: tuple[Path, 
     assert not (out / "trials").exists() or not any((out / "trials").iterdir())
 
 
+def test_sources_on_their_floor_are_named(done: tuple[Path, dict[str, Any]]) -> None:
+    found = done[1]
+    first, *others = found["sources"]
+    config = found["config"] | {"floors": {first: 0.3}}
+    shares = dict.fromkeys(others, 0.7 / len(others))
+    pushed = found | {"config": config, "after": found["after"] | {"optimum": {first: 0.3} | shares}}
+    assert any(said.startswith(f"At their least share: {first}.") for said in verdict.sentences(pushed))
+    free = pushed | {"config": config | {"floors": {first: 0.2}}}
+    assert not any("least share" in said for said in verdict.sentences(free))
+
+
 def test_the_page_holds_every_figure_and_fetches_nothing(done: tuple[Path, dict[str, Any]]) -> None:
     html = (done[0] / "mixture.html").read_text()
     figures = json.loads(re.findall(r'id="figures">(.*?)</script>', html, re.DOTALL)[0])

@@ -5,6 +5,9 @@ Markdown shows pictures and no plotly; an interval a line needs little more than
 
 from __future__ import annotations
 
+import math
+import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
@@ -21,9 +24,11 @@ AXES = {
 }
 """Unit -> scale and title of the axis."""
 LEFT, WIDTH, RIGHT, LINE, HEAD, FOOT = 470, 340, 20, 24, 14, 46
-"""Pixels: text, plot, margin, one statement, above and below a panel."""
+"""Pixels: text, plot, margin, one line of text, above and below a panel."""
 LONGEST = 74
-"""Characters of a statement beside its line."""
+"""Characters of a line of text."""
+SECOND = 14
+"""Pixels that a second line of text adds."""
 
 
 def figure(found: Sequence[Finding]) -> str:
@@ -34,7 +39,7 @@ def figure(found: Sequence[Finding]) -> str:
     for unit in units:
         rows = [row for row in found if row.unit == unit]
         body += panel(rows, top)
-        top += HEAD + LINE * len(rows) + FOOT
+        top += HEAD + sum(heights(rows)) + FOOT
     size = f'width="{LEFT + WIDTH + RIGHT}" height="{top}"'
     return "\n".join(
         [
@@ -47,26 +52,29 @@ def figure(found: Sequence[Finding]) -> str:
 
 
 def panel(rows: Sequence[Finding], top: int) -> list[str]:
-    """Return the lines and the axis of the statements of one unit."""
+    """Return the lines and the axis of the statements of one unit; what has no bound ends at the edge."""
     scale, title = AXES[rows[0].unit]
-    ends = [scale * number for row in rows for number in (row.low, row.high, row.threshold)]
+    numbers = [number for row in rows for number in (row.low, row.value, row.high, row.threshold)]
+    ends = [scale * number for number in numbers if math.isfinite(number)]
     ticks = ticks_of(min(*ends, 0.0), max(*ends, 0.0))
     low, high = ticks[0], ticks[-1]
 
     def at(value: float) -> float:
-        return LEFT + WIDTH * (value - low) / (high - low)
+        return LEFT + WIDTH * (min(max(value, low), high) - low) / (high - low)
 
-    bottom = top + HEAD + LINE * len(rows)
+    bottom = top + HEAD + sum(heights(rows))
     body = []
     for tick in ticks:
         body.append(_stroke(at(tick), top + HEAD, at(tick), bottom, "#dddddd", 1))
         body.append(_text(at(tick), bottom + 16, f"{tick:g}", "middle"))
     body.append(_text(LEFT + WIDTH / 2, bottom + 34, title, "middle"))
-    for place, row in enumerate(rows):
-        y = top + HEAD + LINE * place + LINE / 2
+    above = float(top + HEAD)
+    for row, label, height in zip(rows, labels(rows), heights(rows), strict=True):
+        y, above = above + height / 2, above + height
         colour = COLOURS[row.verdict]
         wanted = at(scale * row.threshold)
-        body.append(_text(LEFT - 10, y + 4, shortened(row.statement), "end"))
+        first = y + 4 - SECOND * (len(label) - 1) / 2
+        body += [_text(LEFT - 10, first + SECOND * n, line, "end") for n, line in enumerate(label)]
         body.append(_stroke(wanted, y - 9, wanted, y + 9, "#333333", 2))
         body.append(_stroke(at(scale * row.low), y, at(scale * row.high), y, colour, 3))
         body.append(f'<circle cx="{at(scale * row.value):.1f}" cy="{y:.1f}" r="4.5" fill="{colour}"/>')
@@ -79,8 +87,6 @@ def ticks_of(low: float, high: float) -> list[float]:
     >>> ticks_of(-3.0, 11.0)
     [-5.0, 0.0, 5.0, 10.0, 15.0]
     """
-    import math
-
     span = (high - low) or 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))
     step = next(power * times for times in (1, 2, 5, 10, 20) if span / (power * times) <= 6)
@@ -88,9 +94,16 @@ def ticks_of(low: float, high: float) -> list[float]:
     return [round(number * step, 10) for number in range(first, max(last, first + 1) + 1)]
 
 
-def shortened(text: str) -> str:
-    """Cut a statement that is longer than its room."""
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3].rstrip()}..."
+def labels(rows: Sequence[Finding]) -> list[list[str]]:
+    """Return every statement as one or two lines, with what was measured where it stands more than once."""
+    times = Counter(row.statement for row in rows)
+    texts = [row.statement if times[row.statement] == 1 else f"{row.statement}, {row.metric}" for row in rows]
+    return [textwrap.wrap(text, LONGEST, max_lines=2, placeholder="...") for text in texts]
+
+
+def heights(rows: Sequence[Finding]) -> list[int]:
+    """Return the pixels of every statement."""
+    return [LINE + SECOND * (len(label) - 1) for label in labels(rows)]
 
 
 def _stroke(x0: float, y0: float, x1: float, y1: float, colour: str, width: int) -> str:

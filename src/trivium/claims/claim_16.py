@@ -69,7 +69,7 @@ def test(lab: Lab) -> list[Finding]:
                 gaps[name] - gaps[ITSELF],
                 main=name == VERBATIM,
             )
-            for name, words in ((VERBATIM, "as it is"), (RETOLD, "retold"))
+            for name, words in ((VERBATIM, "word for word"), (RETOLD, "retold"))
         ),
     ]
 

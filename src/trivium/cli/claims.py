@@ -53,6 +53,7 @@ QUICK_TUNED = {
     "midtrain_tokens": 4_000,
     "leak_epochs": 0.5,
     "pairs": 12,
+    "round_pairs": 32,
 }
 """Sizes of --quick for what is made from the run's own models: seconds a model."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -51,6 +51,10 @@ class GuardConfig:
     """Items of each task that choose."""
     test_items: int = 100
     """Items of each task in the last table; none of them chose."""
+    dev_items_of: dict[str, int] = field(default_factory=dict)
+    """The first for single tasks, instead: a fall of one in a hundred needs hundreds to be seen."""
+    test_items_of: dict[str, int] = field(default_factory=dict)
+    """The second for single tasks, instead."""
     style: str = "chat"
     """How replies are asked for: task, chat or raw."""
     max_tokens: int = 320
@@ -94,13 +98,13 @@ def run(config: GuardConfig, stage: StageDir) -> dict[str, Any]:
         for share in config.shares:
             folders[f"{name}@{share:g}"] = own if share == 1 else between(begin, own, share, stage)
     dev_tasks = (*config.targets, *config.untouched)
-    values = scores(measure(config, stage, folders, dev_tasks, "dev", config.dev_items)[0], config, dev_tasks)
+    values = scores(measure(config, stage, folders, dev_tasks, "dev")[0], config, dev_tasks)
     found = [judged(name, values[name], values[START], config) for name in folders if name != START]
     chosen = choose(found, config.most_lost)
     copy_model(folders[chosen], stage.path / "model")
     test_tasks = (*dev_tasks, *config.also)
     sides = {START: begin} | ({chosen: stage.path / "model"} if chosen != START else {})
-    table, pairs = measure(config, stage, sides, test_tasks, "test", config.test_items)
+    table, pairs = measure(config, stage, sides, test_tasks, "test")
     stage.write_json("choice", {"chosen": chosen, "candidates": [asdict(one) for one in found]})
     stage.write_json("table", {"rows": [asdict(r) for r in table], "pairs": [asdict(p) for p in pairs]})
     best = next((one for one in found if one.name == chosen), Candidate(name=START, gain=0.0, lost=0.0))
@@ -133,21 +137,22 @@ def measure(
     folders: Mapping[str, Path],
     tasks: Sequence[str],
     part: Literal["dev", "test"],
-    items: int,
 ) -> tuple[list[ResultRow], list[PairRow]]:
     """Evaluate models on one part of every task; what was asked once is not asked again."""
     from trivium.evaluate.standard import ask, run
 
+    dev = part == "dev"
     what = run.Evaluation(
         models=tuple(ask.contestant(str(path), label=name) for name, path in folders.items()),
         tasks=tuple(tasks),
         data=config.data,
-        limit=items,
+        limit=config.dev_items if dev else config.test_items,
+        limits=config.dev_items_of if dev else config.test_items_of,
         part=part,
         seed=stage.seed,
         style=config.style,
         max_tokens=config.max_tokens,
-        workers=1,
+        workers=stage.workers,
     )
     done = run.evaluate(what, stage.scratch / part)
     shutil.copyfile(stage.scratch / part / "items.parquet", stage.path / f"items_{part}.parquet")

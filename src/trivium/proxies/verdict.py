@@ -7,6 +7,9 @@ from typing import Any
 
 from trivium.mix.search.study import SURE, TRUSTED_RHO
 
+AT_FLOOR = 0.001
+"""A share this near its floor lies on it."""
+
 
 def sentences(result: Mapping[str, Any]) -> list[str]:
     """Return the conclusions of a search, each with its numbers.
@@ -14,7 +17,7 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     Args:
         result: What search.json holds.
     """
-    said = [_law(result["after"]), _prediction(result), _disagreement(result)]
+    said = [_law(result["after"]), *_corner(result), _prediction(result), _disagreement(result)]
     if result["missing"]:
         said.append(f"No items for {', '.join(result['missing'])}: not part of the score.")
     if result["confirmation"]:
@@ -40,6 +43,22 @@ def _law(after: Mapping[str, Any]) -> str:
         f"{text}, below {TRUSTED_RHO}: no law is good enough to choose by, and the choice falls back to "
         f"equal shares: {shown(after['optimum'])}."
     )
+
+
+def _corner(result: Mapping[str, Any]) -> list[str]:
+    """Say which sources were pushed to the least that they may have: the tasks do not ask for them."""
+    config = result["config"]
+    low = [
+        name
+        for name, share in result["after"]["optimum"].items()
+        if share <= config["floors"].get(name, config["floor"]) + AT_FLOOR
+    ]
+    if not low:
+        return []
+    return [
+        f"At their least share: {', '.join(low)}. To the score's tasks they bring less than what took their "
+        "place; where they matter for something else, give them floors (--set floors) or the score a task."
+    ]
 
 
 def _prediction(result: Mapping[str, Any]) -> str:

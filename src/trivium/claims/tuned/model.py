@@ -130,7 +130,13 @@ def _prefer(ground: Ground, job: Job, folder: Path) -> None:
     files.write_parquet(own / "preferences.parquet", to_table(Preference, rows))
     base = recipe.dpo1 if variant.pairs == (PIVOTAL,) else recipe.dpo2
     config = dataclasses.replace(
-        base, start="parent", pairs_from=("own",), origins=(), heldout_frac=0.0, loop=_alone(base.loop)
+        base,
+        start="parent",
+        pairs_from=("own",),
+        origins=(),
+        heldout_frac=0.0,
+        max_pairs=ground.config.round_pairs,
+        loop=_alone(base.loop),
     )
     inputs = {"parent": parent.parent, "own": own, "sft_data": ground.data / variant.facts}
     dpo_stage.run(config, ground.door("dpo", folder, job[1], inputs))

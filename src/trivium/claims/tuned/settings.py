@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from trivium.errors import ConfigError
 
@@ -95,13 +96,16 @@ class TunedConfig:
     """Passes over the leaked problems."""
     pairs: int = 400
     """Pairs about facts, and about constraints, at most."""
+    round_pairs: int = 0
+    """Pairs that one preference round trains on at most, drawn from all sorts; 0 takes all."""
 
     def __post_init__(self) -> None:
         """Refuse sizes that leave nothing to compare."""
+        least = {"facts": 0, "round_pairs": 0, "sft_frac": -math.inf, "leak_epochs": -math.inf}
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if value < (0 if field.name == "facts" else 1) and field.name not in ("sft_frac", "leak_epochs"):
-                raise ConfigError(f"claims {field.name}: got {value}, expected at least 1.")
+            value, bound = getattr(self, field.name), least.get(field.name, 1)
+            if value < bound:
+                raise ConfigError(f"claims {field.name}: got {value}, expected at least {bound}.")
         if not 0 < self.sft_frac <= 1 or self.leak_epochs <= 0:
             raise ConfigError(
                 "claims: got sft_frac or leak_epochs outside their range; expected 0 to 1, above 0."

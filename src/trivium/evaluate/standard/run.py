@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -45,6 +45,8 @@ class Evaluation:
     """Folder of the tasks' files, or `hub`."""
     limit: int = 0
     """At most this many items of every task; 0 = all."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """The same for single tasks, instead."""
     judge: str = ""
     """Who judges tasks that a model judges: rules, teacher (the local one), or an address; else empty."""
     part: Literal["", "dev", "test"] = ""
@@ -89,7 +91,7 @@ def evaluate(what: Evaluation, out: Path) -> Finished:
         DataError: A file or a model cannot be read.
     """
     _check(what)
-    found = [read(one, what.data, what.limit, what.part) for one in what.tasks]
+    found = [read(one, what.data, what.limits.get(one, what.limit), what.part) for one in what.tasks]
     setting = ask.Setting(
         kept=str(kept.kept_path(out)),
         samples=what.samples,
@@ -111,6 +113,7 @@ def evaluate(what: Evaluation, out: Path) -> Finished:
         },
         "data": what.data,
         "tasks": list(what.tasks),
+        "limits": dict(what.limits),
         **{
             key: getattr(what, key)
             for key in ("limit", "part", "judge", "samples", "temperature", "seed", "style", "device")
@@ -130,8 +133,10 @@ def rescore(out: Path) -> Finished:
         DataError: The folder holds no evaluation, or its files have changed since.
     """
     settings = files.read_json(out / "tasks.json")
-    part = settings.get("part", "")
-    found = [read(one, settings["data"], settings["limit"], part) for one in settings["tasks"]]
+    part, limits = settings.get("part", ""), settings.get("limits", {})
+    found = [
+        read(one, settings["data"], limits.get(one, settings["limit"]), part) for one in settings["tasks"]
+    ]
     for one in found:
         if one.record["files"] != settings["versions"][one.task.name]["files"]:
             raise DataError(

@@ -15,8 +15,8 @@ from trivium.claims import claim_08, claim_16, claim_18, ledger
 from trivium.claims.lab import Lab
 from trivium.claims.ledger import Sizes
 from trivium.claims.page import CLAIMS
-from trivium.claims.tuned import data, longer, model
-from trivium.claims.tuned.settings import ALL, FIVE, LETTER, NONE, ONE, OURS, OWN, VARIANTS, TunedConfig
+from trivium.claims.tuned import data, longer, measured, model
+from trivium.claims.tuned.settings import ALL, FIVE, JOINED, LETTER, NONE, ONE, OURS, OWN, VARIANTS, TunedConfig
 from trivium.cli import main
 from trivium.cli.claims import QUICK_TUNED
 from trivium.errors import ConfigError
@@ -114,6 +114,18 @@ def test_joined_documents_are_short_ones_of_the_same_lengths(lab: Lab) -> None:
     assert made.lengths.tolist() == long.lengths.tolist()
     tokenizer = load_tokenizer(ground.stages["tokenize"] / "tokenizer")
     assert int((made.ids == tokenizer.eos_id).sum()) > 2 * len(made)
+
+
+def test_what_several_models_read_is_there_before_any_starts(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = ledger.open_lab(lab.run.path, tmp_path / "out", SIZES, 2).tuned
+    there = []
+    monkeypatch.setattr(
+        measured, "keep_shards", lambda *_, **__: there.append((fresh.ground.data / "joined").exists())
+    )
+    fresh.train([JOINED])
+    assert there == [True]
 
 
 def test_edits_change_one_word_in_twenty() -> None:

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from trivium import recipe as recipes
 from trivium.align.abstention import Held
 from trivium.claims.folder import claim
 from trivium.claims.tuned import model
 from trivium.claims.tuned.data import Ground, prepare
-from trivium.claims.tuned.settings import OWN, VARIANTS
+from trivium.claims.tuned.longer import joined_store
+from trivium.claims.tuned.settings import JOINED, OWN, VARIANTS
 from trivium.config import to_json
 from trivium.store import files
 from trivium.store.fingerprint import code_hash, combined_hash
@@ -49,9 +51,15 @@ class Tuned:
             jobs = [(name, n) for name in ready for n in range(1 if name in OWN else self.seeds)]
             missing = [job for job in jobs if not model.kept_at(self.ground, job).exists()]
             if missing:
+                self._joined_for(missing)
                 name = f"tuned-{combined_hash({'jobs': missing})}"
                 work = functools.partial(model.run_job, self.ground)
                 keep_shards(self.stage, name, work, missing, label="models from the run's", unit="models")
+
+    def _joined_for(self, jobs: list[model.Job]) -> None:
+        """Write what several of these jobs read, before they run at the same time."""
+        if any(name in VARIANTS and VARIANTS[name].lengthens == JOINED for name, _ in jobs):
+            joined_store(self.ground, recipes.load(self.ground.run / "recipe.json").midtrain.made_source)
 
     def values(self, name: str, measure: str) -> np.ndarray:
         """Values (S, I) of a measure, items in one order; S is 1 for the run's own model."""

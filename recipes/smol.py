@@ -31,13 +31,17 @@ SFT_RATE = 3e-5
 """All weights of a pretrained model move; between posttrain's 1e-5 and the 5e-5 of the lab notebook's run."""
 DPO_RATE = 2e-6
 """A few per cent of that: a preference round moves what fine-tuning settled."""
+RANKS = 2
+"""Processes that train, one a core."""
 
 UNTOUCHED = GuardConfig().untouched
 
 
 def recipe() -> Recipe:
     """Return the recipe; the model and the data folder are placeholders."""
-    loop = LoopConfig(learning_rate=SFT_RATE, weight_decay=0.0, rows=8, row_tokens=512, micro_tokens=2048)
+    loop = LoopConfig(
+        learning_rate=SFT_RATE, weight_decay=0.0, rows=8, row_tokens=512, micro_tokens=2048, ranks=RANKS
+    )
     preference = dataclasses.replace(loop, learning_rate=DPO_RATE)
     pairs = ("sft_data", "pivotal")
     gentle = DPOConfig(

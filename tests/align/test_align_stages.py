@@ -264,7 +264,7 @@ def test_a_killed_stage_goes_on_and_ends_the_same(inputs, tmp_path, monkeypatch)
         constraint_replies=2,
         constraint_tokens=8,
     )
-    monkeypatch.setattr(asking, "SHARD_REPLIES", 2)
+    monkeypatch.setattr(asking, "SHARD_BATCHES", 0)  # a question a shard
     whole = open_stage(tmp_path / "whole", "judge", judge_inputs(inputs, tmp_path / "whole", []))
     judge_stage.run(config, whole)
     calls = []

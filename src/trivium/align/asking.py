@@ -47,13 +47,13 @@ class Asking:
 MODEL_STYLE = "template"
 """Of `Asking.style`: any model through its own chat template, ended by its own stop tokens."""
 
-SHARD_REPLIES = 2_048
-"""Replies of one shard; fixed, so that nothing depends on the number of workers."""
+SHARD_BATCHES = 8
+"""Batches of one shard; fixed, so that nothing depends on the number of workers."""
 
 
 def ask(stage: StageDir, asking: Asking, questions: Sequence[Question]) -> list[Rollout]:
     """Ask every question `replies` times; rollouts come question by question."""
-    size = max(1, SHARD_REPLIES // asking.replies)
+    size = max(1, SHARD_BATCHES * asking.batch_size // asking.replies)
     shards = [list(questions[i : i + size]) for i in range(0, len(questions), size)]
     work = functools.partial(ask_shard, asking)
     tables = run_shards(stage, asking.purpose, work, shards, label=f"{asking.purpose}: asking")

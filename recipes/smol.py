@@ -27,8 +27,8 @@ from trivium.train.sft_stage import SFTConfig
 
 MODEL = "models/SmolLM2-135M-Instruct"
 DATA = "data"
-SFT_RATE = 3e-5
-"""All weights of a pretrained model move; between posttrain's 1e-5 and the 5e-5 of the lab notebook's run."""
+SFT_RATE = 5e-5
+"""All weights of a pretrained model move; the rate of the lab notebook's runs on this model."""
 DPO_RATE = 2e-6
 """A few per cent of that: a preference round moves what fine-tuning settled."""
 RANKS = 2
@@ -56,7 +56,7 @@ def recipe() -> Recipe:
             keep_known=False,
             open=OpenDataConfig(data=DATA, model=MODEL),
         ),
-        sft=SFTConfig(start=MODEL, epochs=2.0, loop=loop),
+        sft=SFTConfig(start=MODEL, epochs=2.0, flow_epochs={"short_problems": 1.0}, loop=loop),
         pivotal=PivotalConfig(
             questions=f"{DATA}/gsm8k-train/train.jsonl",
             verifier="last_number",

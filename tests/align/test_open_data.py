@@ -1,5 +1,6 @@
 """Fine-tuning data for any model: public problems, what it knows, what it can obey."""
 
+import dataclasses
 import json
 
 import pytest
@@ -12,6 +13,7 @@ from trivium.align.sft_data_stage import OpenDataConfig, SFTDataConfig
 from trivium.errors import DataError
 from trivium.records import Example, Preference, Question, Rollout, Verdict
 from trivium.store.run import StageDir
+from trivium.verify import constraints
 
 PROBLEM = {"question": "Half of 4?\n", "answer": "It is 4/2=<<4/2=2>>2.\n#### 2"}
 FACT = {"context": "Question: What is U+00A5?\nAnswer:", "answer": "Yen", "aliases": ["Yen", "yen sign (c)"]}
@@ -78,7 +80,29 @@ def test_what_obeys_is_learnt_and_preferred(tmp_path):
     assert pair.chosen_ids == replies[1].completion_ids and pair.rejected_ids in (
         replies[0].completion_ids, replies[3].completion_ids,
     )  # fmt: skip
-    assert open_data.instructions(model, [question], replies[:1])[2][0].reason == "no reply obeys"
+    silent = dataclasses.replace(question, answer=json.dumps([["word_count", {"count": 40}]]))
+    assert open_data.instructions(model, [silent], replies[:1])[2][0].reason == "no reply obeys"
+
+
+def test_a_reply_that_fails_is_mended_if_that_changes_little(tmp_path):
+    tokenizer = cached_tokenizer(str(save(tmp_path / "model", 1, chat_model=True)))
+    request = open_data.constrained([REQUEST], 1, 0)[0]
+    quoted = dataclasses.replace(request, answer=json.dumps([["quotes", {}]]))
+    whole, cut = (
+        rollout(tokenizer, "Many pens.", "wrong"),
+        rollout(tokenizer, "A fox. It has", "wrong", "length"),
+    )
+    for replies, expected in (([whole, cut], '"Many pens."'), ([cut], '"A fox."')):
+        found = open_data.obeying(tokenizer, 7, quoted, replies)
+        assert tokenizer.decode(found.completion_ids[:-1]) == expected
+        assert found.completion_ids[-1] == 7 and found.verdict == Verdict.RIGHT
+        assert verify.judge("constraints", expected, quoted.answer) == Verdict.RIGHT
+    assert open_data.up_to_a_sentence("No end of it") == ""
+    assert open_data.mended("A fox runs.", [constraints.Pick("upper", {})]) == "A FOX RUNS."
+    padded = [
+        constraints.Pick("length_constraints:number_sentences", {"num_sentences": 9, "relation": "at least"})
+    ]
+    assert open_data.mended("A fox runs.", padded) == ""
 
 
 def test_the_stage_runs_on_public_files(tmp_path):
@@ -91,12 +115,19 @@ def test_the_stage_runs_on_public_files(tmp_path):
     for name, row in files.items():
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text(json.dumps(row) + "\n")
-    told = OpenDataConfig(data=str(tmp_path), model=str(model), requests=3, request_tokens=8)
+    told = OpenDataConfig(
+        data=str(tmp_path),
+        model=str(model),
+        short_problems=2,
+        requests=3,
+        request_replies=4,
+        request_tokens=8,
+    )
     stage = StageDir(name="sft_data", path=tmp_path / "out", seed=0)
     found = open_data.run(SFTDataConfig(replies=2, max_new_tokens=8, refusal_frac=0.9, open=told), stage)
     rows = stage.rows("sft_data", "examples", Example)
-    assert found["problems"] == 1 and found["facts_refused"] == 1  # a model of random weights knows nothing
-    assert sorted({row.flow for row in rows}) >= ["fact_refusal", "word_problems"]
+    assert found["problems"] == 3 and found["facts_refused"] == 1  # a model of random weights knows nothing
+    assert sorted({row.flow for row in rows}) >= ["fact_refusal", "short_problems", "word_problems"]
     assert len(stage.rows("sft_data", "rollouts", Rollout)) == 2 + 3 * 4
     assert len(stage.rows("sft_data", "preferences", Preference)) == found["preferences"]
     with pytest.raises(DataError, match="got no gsm8k-train"):

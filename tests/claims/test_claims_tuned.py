@@ -16,7 +16,18 @@ from trivium.claims.lab import Lab
 from trivium.claims.ledger import Sizes
 from trivium.claims.page import CLAIMS
 from trivium.claims.tuned import data, longer, measured, model
-from trivium.claims.tuned.settings import ALL, FIVE, JOINED, LETTER, NONE, ONE, OURS, OWN, VARIANTS, TunedConfig
+from trivium.claims.tuned.settings import (
+    ALL,
+    FIVE,
+    JOINED,
+    LETTER,
+    NONE,
+    ONE,
+    OURS,
+    OWN,
+    VARIANTS,
+    TunedConfig,
+)
 from trivium.cli import main
 from trivium.cli.claims import QUICK_TUNED
 from trivium.errors import ConfigError

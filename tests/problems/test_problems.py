@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import random
 import re
 
 import pytest
 
-from trivium.problems import arithmetic, facts, programs, recall, solutions, stories, word
+from trivium import verify
+from trivium.problems import arithmetic, facts, programs, recall, schemas, solutions, stories, word
 from trivium.problems.vocabulary import (
     CONTEST_NAMES,
     CONTEST_THINGS,
@@ -18,6 +20,7 @@ from trivium.problems.vocabulary import (
     TRAIN_THINGS,
 )
 from trivium.problems.wordings import TABLES
+from trivium.records import Verdict
 
 
 def run_here(sources: list[str]) -> list[str]:
@@ -241,3 +244,34 @@ def test_drills_are_true_chains_of_the_wanted_length() -> None:
         for (left, right, value), following in zip(equations, [*equations[1:], None], strict=True):
             assert solutions.evaluate(left + right) == int(value)
             assert following is None or following[0] == value
+
+
+def test_schema_problems_are_right_and_say_how():
+    found = schemas.make(0, 800)
+    assert found == schemas.make(0, 800) and len({one.prompt for one in found}) == 800
+    assert {one.template.split()[0] for one in found} == {
+        "change",
+        "combine",
+        "compare",
+        "times",
+        "groups",
+        "rate",
+        "two",
+    }
+    for one in found:
+        assert "{" not in one.prompt + one.solution and one.prompt.endswith("?")
+        numbers = json.loads(one.meta)["numbers"].values()
+        assert all(re.search(rf"\b{number}\b", one.prompt) for number in numbers)
+        assert (
+            solutions.errors_in(re.sub(r"(?<=\S) (?=[-+*/=])|(?<=[-+*/=]) ", "", one.solution), 0)[:-1] == []
+        )
+        assert one.solution.count("=") == one.difficulty or one.template == "two 31"
+        assert verify.judge(one.verifier, one.solution, one.answer) == Verdict.RIGHT
+
+
+@pytest.mark.parametrize("place", range(len(schemas.CASES)))
+def test_every_schema_uses_all_its_amounts(place):
+    case = schemas.CASES[place]
+    asked = set(re.findall(r"\{([a-eghkm])\}", " ".join(case.told)))
+    used = set(re.findall(r"\b[a-z]\b", " ".join(step for _, step in case.steps)))
+    assert used == asked

@@ -1,13 +1,16 @@
 """Fine-tuning data for any model: public problems, what it knows, and instructions that it can obey.
 
-Word problems come with their worked solutions. Fact questions are asked of the model first: what it usually
-gets right is answered, what it usually gets wrong is refused (Phi-4 report, section 4.4). Constraints are put
-on real requests and only replies of the model's own that a program finds to obey them are learnt; a reply
-that obeys against one that nearly does makes a preference pair, so that DPO raises instruction following.
+Word problems come with their worked solutions, public ones and short ones by rule. Fact questions are asked
+of the model first: what it usually gets right is answered, what it usually gets wrong is refused (Phi-4
+report, section 4.4). Constraints are put on real requests and only replies of the model's own that a program
+finds to obey them are learnt, or, where none does, one of them after a small change that makes it obey; a
+reply that obeys against one that does not makes a preference pair, so that DPO raises instruction following.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import json
 import random
 import re
@@ -19,16 +22,19 @@ from trivium.align import fact_data
 from trivium.align.asking import MODEL_STYLE, Asking, ask, by_question, cached_tokenizer, reply_text
 from trivium.align.refusal import Rule
 from trivium.errors import DataError
-from trivium.models.prompting import make_asker
+from trivium.models.prompting import make_asker, stop_ids
+from trivium.problems import schemas
 from trivium.records import Drop, Example, Message, Preference, Question, Rollout, Verdict, row_id
 from trivium.store.row_files import read_rows
 from trivium.verify import constraints
 
 if TYPE_CHECKING:
     from trivium.align.sft_data_stage import SFTDataConfig
+    from trivium.models.load import Tokenizer
     from trivium.store.run import StageDir
 
 STEP = "align.open_data"
+SHORT = "short_problems"
 PATTERNS = {
     "problems": "gsm8k-train/*.jsonl",
     "facts": "mc-core-a/triviaqa*.jsonl",
@@ -38,12 +44,18 @@ PATTERNS = {
 CALCULATOR = re.compile(r"<<[^>]*>>")
 ALIASES = 40
 """Accepted names of one answer at most."""
+LEAST_KEPT, MOST_ADDED = 0.8, 12
+"""Of a mended reply: share of its words that stay, but for their case, and number of those that are new."""
 
 
 def run(config: SFTDataConfig, stage: StageDir) -> dict[str, Any]:
     """Make the tables that the stage writes; see `sft_data_stage`."""
     told = config.open
     words = list(problems(rows_of(told.data, "problems"), told.problems, stage.seed))
+    words += [
+        chat_row(SHORT, one.prompt, one.solution, one.id)
+        for one in schemas.make(stage.seed, told.short_problems)
+    ]
     facts = fact_questions(rows_of(told.data, "facts"), told.facts, stage.seed)
     requests = constrained(rows_of(told.data, "requests"), told.requests, stage.seed)
     fact_rollouts = ask(stage, asking(config, stage, "facts", config.max_new_tokens, config.replies), facts)
@@ -82,6 +94,7 @@ def asking(config: SFTDataConfig, stage: StageDir, purpose: str, tokens: int, re
         max_new_tokens=tokens,
         seed=stage.seed,
         purpose=f"open_data_{purpose}",
+        temperature=config.open.temperature,
         batch_size=64,
     )
 
@@ -176,30 +189,66 @@ def instructions(
 ) -> tuple[list[Example], list[Preference], list[Drop]]:
     """Learn a reply that obeys, and prefer it to one of the same request that does not."""
     tokenizer = cached_tokenizer(model)
-    to_ids = make_asker(model, tokenizer, "auto")
+    to_ids, end = make_asker(model, tokenizer, "auto"), stop_ids(model, tokenizer)[0]
     grouped = by_question(rollouts)
     examples, pairs, drops = [], [], []
     for one in requests:
-        whole = [row for row in grouped.get(one.id, []) if row.finish == "eos"]
-        good = [row for row in whole if row.verdict == Verdict.RIGHT]
-        bad = [row for row in whole if row.verdict == Verdict.WRONG]
-        if not good:
+        replies = grouped.get(one.id, [])
+        bad = [row for row in replies if row.finish == "eos" and row.verdict == Verdict.WRONG]
+        chosen = obeying(tokenizer, end, one, replies)
+        if chosen is None:
             drops.append(Drop(id=one.id, step=STEP, reason="no reply obeys"))
             continue
-        reply = reply_text(tokenizer, good[0].completion_ids)
-        examples.append(chat_row("constraints", one.prompt, reply, good[0].id))
+        examples.append(
+            chat_row("constraints", one.prompt, reply_text(tokenizer, chosen.completion_ids), chosen.id)
+        )
         if bad:
-            nearest = min(bad, key=lambda row: abs(len(row.completion_ids) - len(good[0].completion_ids)))
+            nearest = min(bad, key=lambda row: abs(len(row.completion_ids) - len(chosen.completion_ids)))
             pairs.append(
                 Preference(
-                    id=row_id(f"{STEP}.pair", [good[0].id, nearest.id], ""),
+                    id=row_id(f"{STEP}.pair", [chosen.id, nearest.id], ""),
                     question_id=one.id,
                     prompt_ids=list(to_ids(one.prompt)),
-                    chosen_ids=good[0].completion_ids,
+                    chosen_ids=chosen.completion_ids,
                     rejected_ids=nearest.completion_ids,
                     origin="constraint",
                     gap=1.0,
-                    parents=[good[0].id, nearest.id],
+                    parents=[chosen.id, nearest.id],
                 )
             )
     return examples, pairs, drops
+
+
+def obeying(
+    tokenizer: Tokenizer, end_id: int, request: Question, replies: Sequence[Rollout]
+) -> Rollout | None:
+    """Return the first reply that obeys, else the first that does after a small change."""
+    whole = [row for row in replies if row.finish == "eos"]
+    for row in whole:
+        if row.verdict == Verdict.RIGHT:
+            return row
+    picks = constraints.decode(request.answer)
+    for row in (*whole, *(row for row in replies if row.finish != "eos")):
+        text = reply_text(tokenizer, row.completion_ids)
+        text = mended(text if row.finish == "eos" else up_to_a_sentence(text), picks)
+        if text:
+            ids = [*tokenizer.encode(text), end_id]
+            return dataclasses.replace(row, completion_ids=ids, logprobs=[], verdict=str(Verdict.RIGHT))
+    return None
+
+
+def up_to_a_sentence(text: str) -> str:
+    """Cut a reply that ran out of tokens after its last whole sentence; nothing if it has none."""
+    ends = [match.end() for match in re.finditer(r"[.!?](?=\s)", text)]
+    return text[: ends[-1]] if ends else ""
+
+
+def mended(reply: str, picks: Sequence[constraints.Pick]) -> str:
+    """Change a reply so that it obeys; nothing where that would make another reply of it."""
+    text = constraints.witness(picks, reply) if reply else None
+    if text is None:
+        return ""
+    before, after = (re.findall(r"\w+", one.lower()) for one in (reply, text))
+    blocks = difflib.SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
+    kept = sum(block.size for block in blocks)
+    return text if kept >= LEAST_KEPT * len(before) and len(after) - kept <= MOST_ADDED else ""

@@ -33,15 +33,19 @@ class OpenDataConfig:
     """Folder with gsm8k-train, mc-core-a and self-instruct-seeds; empty: the run's own chats and facts."""
     model: str = "models/mine"
     """Hugging Face folder of the model, which is asked what it knows and what it can obey."""
-    problems: int = 1_500
+    problems: int = 800
     """Word problems with worked solutions."""
-    facts: int = 300
+    short_problems: int = 1_200
+    """Word problems of one or two steps by rule; see `problems.schemas`."""
+    facts: int = 500
     """Fact questions asked."""
-    requests: int = 240
+    requests: int = 480
     """Requests with constraints asked."""
-    request_replies: int = 4
-    """Replies to each, at temperature 1."""
-    request_tokens: int = 128
+    temperature: float = 0.5
+    """Of the replies to both; at 1 a small model writes what nobody should learn."""
+    request_replies: int = 2
+    """Replies to each request."""
+    request_tokens: int = 160
     """Token limit of such a reply."""
 
 

@@ -2,8 +2,7 @@ r"""SmolLM2-135M-Instruct on a CPU: problems, facts that it knows, instructions 
 
     ./trivium run recipes/smol.py --set sft_data.open.model=models/SmolLM2-135M-Instruct \
         --set sft.start=models/SmolLM2-135M-Instruct --set guard.start=models/SmolLM2-135M-Instruct \
-        --set sft_data.open.data=FOLDER --set guard.data=FOLDER \
-        --set pivotal.questions=FOLDER/gsm8k-train/train.jsonl
+        --set sft_data.open.data=FOLDER --set guard.data=FOLDER
 
 Needs the model's folder and a folder with gsm8k-train, mc-core-a, self-instruct-seeds and the files of the
 tasks that the guard measures (`trivium evaluate --tasks list`). Fine-tuning on word problems, on facts by
@@ -58,8 +57,8 @@ def recipe() -> Recipe:
         ),
         sft=SFTConfig(start=MODEL, epochs=2.0, flow_epochs={"short_problems": 1.0}, loop=loop),
         pivotal=PivotalConfig(
-            questions=f"{DATA}/gsm8k-train/train.jsonl",
-            verifier="last_number",
+            questions="sft_data",
+            difficulty=(1, 8),
             num_questions=96,
             max_reply_tokens=160,
         ),

@@ -21,7 +21,9 @@ REQUEST = {"instruction": "Describe a fox.", "is_classification": False}
 
 
 def test_a_worked_solution_ends_in_its_answer():
-    (row,) = open_data.problems([PROBLEM], 9, 0)
+    (problem,) = open_data.problems([PROBLEM], 9, 0)
+    assert (problem.answer, problem.verifier, problem.difficulty) == ("2", "last_number", 1)
+    row = open_data.solved("word_problems", problem)
     assert [message.content for message in row.messages] == [
         "Half of 4?", "It is 4/2=2.\nThe answer is 2.",
     ]  # fmt: skip
@@ -30,7 +32,7 @@ def test_a_worked_solution_ends_in_its_answer():
 
 def test_rows_are_drawn_by_the_seed():
     rows = [PROBLEM | {"question": f"Q{n}?"} for n in range(50)]
-    first, again, other = (list(open_data.problems(rows, 20, seed)) for seed in (0, 0, 1))
+    first, again, other = (open_data.problems(rows, 20, seed) for seed in (0, 0, 1))
     assert first == again and {row.id for row in first} != {row.id for row in other}
     assert len({row.parents[0] for row in first}) == 20
 
@@ -119,6 +121,7 @@ def test_the_stage_runs_on_public_files(tmp_path):
         data=str(tmp_path),
         model=str(model),
         short_problems=2,
+        more_problems=5,
         requests=3,
         request_replies=4,
         request_tokens=8,
@@ -129,6 +132,9 @@ def test_the_stage_runs_on_public_files(tmp_path):
     assert found["problems"] == 3 and found["facts_refused"] == 1  # a model of random weights knows nothing
     assert sorted({row.flow for row in rows}) >= ["fact_refusal", "short_problems", "word_problems"]
     assert len(stage.rows("sft_data", "rollouts", Rollout)) == 2 + 3 * 4
+    asked = {row.messages[0].content for row in rows}
+    more = stage.rows("sft_data", "questions", Question)
+    assert len(more) == 5 and not asked & {one.prompt for one in more}
     assert len(stage.rows("sft_data", "preferences", Preference)) == found["preferences"]
     with pytest.raises(DataError, match="got no gsm8k-train"):
         open_data.rows_of(str(tmp_path / "out"), "problems")

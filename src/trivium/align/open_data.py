@@ -14,7 +14,7 @@ import difflib
 import json
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from trivium.store.run import StageDir
 
 STEP = "align.open_data"
-SHORT = "short_problems"
 PATTERNS = {
     "problems": "gsm8k-train/*.jsonl",
     "facts": "mc-core-a/triviaqa*.jsonl",
@@ -51,11 +50,10 @@ LEAST_KEPT, MOST_ADDED = 0.8, 12
 def run(config: SFTDataConfig, stage: StageDir) -> dict[str, Any]:
     """Make the tables that the stage writes; see `sft_data_stage`."""
     told = config.open
-    words = list(problems(rows_of(told.data, "problems"), told.problems, stage.seed))
-    words += [
-        chat_row(SHORT, one.prompt, one.solution, one.id)
-        for one in schemas.make(stage.seed, told.short_problems)
-    ]
+    public = problems(rows_of(told.data, "problems"), told.problems + told.more_problems, stage.seed)
+    short = schemas.make(stage.seed, told.short_problems + told.more_problems)
+    words = [solved("word_problems", one) for one in public[: told.problems]]
+    words += [solved("short_problems", one) for one in short[: told.short_problems]]
     facts = fact_questions(rows_of(told.data, "facts"), told.facts, stage.seed)
     requests = constrained(rows_of(told.data, "requests"), told.requests, stage.seed)
     fact_rollouts = ask(stage, asking(config, stage, "facts", config.max_new_tokens, config.replies), facts)
@@ -72,6 +70,7 @@ def run(config: SFTDataConfig, stage: StageDir) -> dict[str, Any]:
     stage.drop([*unused, *cut, *missed])
     stage.write("examples", Example, [*words, *bounded, *obeyed])
     stage.write("preferences", Preference, pairs)
+    stage.write("questions", Question, [*public[told.problems :], *short[told.short_problems :]])
     stage.write("knowledge", fact_data.Knowledge, knowledge)
     stage.write("rollouts", Rollout, [*fact_rollouts, *request_rollouts])
     right = sum(one.num_right for one in asked) / max(1, sum(one.num_asked for one in asked))
@@ -120,12 +119,33 @@ def drawn(rows: Sequence[Mapping[str, Any]], count: int, seed: int) -> list[tupl
     return [(n, rows[n]) for n in places[:count]]
 
 
-def problems(rows: Sequence[Mapping[str, Any]], count: int, seed: int) -> Iterator[Example]:
+def problems(rows: Sequence[Mapping[str, Any]], count: int, seed: int) -> list[Question]:
     """Worked solutions, ending in `The answer is N.`, without the notes of a calculator."""
+    found = []
     for number, row in drawn(rows, count, seed):
-        body, _, answer = str(row["answer"]).partition("####")
-        reply = f"{CALCULATOR.sub('', body).strip()}\nThe answer is {answer.strip()}."
-        yield chat_row("word_problems", str(row["question"]).strip(), reply, f"problems:{number}")
+        body, _, answer = (part.strip() for part in str(row["answer"]).partition("####"))
+        prompt = str(row["question"]).strip()
+        found.append(
+            Question(
+                id=row_id(f"{STEP}.problems", [f"problems:{number}"], prompt),
+                prompt=prompt,
+                answer=answer.replace(",", ""),
+                verifier="last_number",
+                skill="word",
+                difficulty=body.count("\n") + 1,
+                template="public",
+                solution=f"{CALCULATOR.sub('', body)}\nThe answer is {answer}.",
+                parents=[f"problems:{number}"],
+            )
+        )
+    return found
+
+
+def solved(flow: str, problem: Question) -> Example:
+    """A problem and its worked solution as a conversation."""
+    return chat_row(
+        flow, problem.prompt, problem.solution, problem.parents[0] if problem.parents else problem.id
+    )
 
 
 def chat_row(flow: str, prompt: str, reply: str, parent: str) -> Example:

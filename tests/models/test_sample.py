@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import random
 from collections import Counter
 from pathlib import Path
@@ -157,21 +158,34 @@ def test_logprobs_are_those_of_the_distribution_drawn_from(make: Any, temperatur
         torch.testing.assert_close(torch.tensor(completion.logprobs), expected, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("make", [phi3, lambda: phi3(num_key_value_heads=4), llama])
-def test_lean_decoding_is_bit_identical_in_batches_of_1_7_64_and_256(make: Any) -> None:
+def test_lean_decoding_is_bit_identical_in_batches_of_1_7_64_and_256(make: Any, precision: Any) -> None:
     model = make()
     assert decode_lean.supports(model)
     requests = make_requests(90, 5)
-    results = [
-        sample(model, requests, temperature=1.0, stop_ids=(STOP,), batch_size=size)
-        for size in (1, 7, 64, 256)
-    ]
+    draw = functools.partial(sample, model, temperature=1.0, stop_ids=(STOP,), precision=precision)
+    results = [draw(requests, batch_size=size) for size in (1, 7, 64, 256)]
     assert results[0] == results[1] == results[2] == results[3]
     assert {c.finish for c in results[0]} == {"eos", "length"}
-    alone = [sample(model, [r], temperature=1.0, stop_ids=(STOP,))[0] for r in requests[:12]]
+    alone = [draw([r])[0] for r in requests[:12]]
     assert alone == results[0][:12]
-    backwards = sample(model, requests[::-1], temperature=1.0, stop_ids=(STOP,), batch_size=20)
+    backwards = draw(requests[::-1], batch_size=20)
     assert backwards[::-1] == results[0]
+
+
+@pytest.mark.parametrize("make", [phi3, llama])
+def test_bfloat16_rounds_products_and_follows_changed_weights(make: Any) -> None:
+    model = make()
+    requests = make_requests(40, 5)
+    draw = functools.partial(sample, model, requests, temperature=0.0, stop_ids=(STOP,))
+    whole, half = draw(), draw(precision="bfloat16")
+    first = [(one.logprobs[0], other.logprobs[0]) for one, other in zip(whole, half, strict=True)]
+    np.testing.assert_allclose(*zip(*first, strict=True), atol=0.3)
+    assert whole != half and draw(precision="auto") == whole  # a small model stays in float32
+    with torch.no_grad():
+        model.lm_head.weight.mul_(-1)
+    assert draw(precision="bfloat16") != half
 
 
 def test_any_architecture_gives_the_same_tokens_in_batches_of_1_7_and_64() -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from trivium.errors import ConfigError, DataError
-from trivium.models import phi
+from trivium.models import phi, precision
 from trivium.models.load import load_model, load_tokenizer, model_hash
 from trivium.models.prompting import make_asker, make_encoder
 from trivium.records import Example, Message, Preference, Rollout
@@ -332,9 +332,10 @@ def test_bfloat16_is_asked_for_or_left(monkeypatch: pytest.MonkeyPatch) -> None:
         rough = logits(model, ids, (12,))
     assert rough.dtype == torch.float32
     assert 0 < (rough - exact).abs().max() < 0.2 * exact.abs().max()
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
-    with forward.precision(model, "auto"):  # too small for it
-        assert torch.equal(logits(model, ids, (12,)), exact)
-    monkeypatch.setattr(forward, "BF16_PARAMETERS", 1)
-    with forward.precision(model, "auto"):
-        assert torch.equal(logits(model, ids, (12,)), rough)
+    for gain, smallest, expected in ((8.0, 2_000_000, exact), (8.0, 1, rough), (1.5, 1, exact)):
+        monkeypatch.setattr(precision, "PARAMETERS", smallest)
+        monkeypatch.setattr(precision, "bfloat16_gain", lambda gain=gain: gain)
+        with forward.precision(model, "auto"):
+            assert torch.equal(logits(model, ids, (12,)), expected)
+    monkeypatch.undo()
+    assert precision.bfloat16_gain() == precision.bfloat16_gain() > 0

@@ -73,6 +73,7 @@ def ask_shard(asking: Asking, questions: Sequence[Question]) -> dict[str, pa.Tab
         temperature=asking.temperature,
         stop_ids=stop_ids(asking, tokenizer),
         batch_size=asking.batch_size,
+        precision="auto",
     )
     rows = [
         rollout_of(tokenizer, question, request, completion)

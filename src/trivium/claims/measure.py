@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,8 +89,8 @@ def ask(world: World, asked: Asked) -> list[Outcome]:
     ]
     tokenizer = work.cached_tokenizer(str(asked.model))
     stops, size = prompting.stop_ids(asked.model, tokenizer), world.evaluate.batch_size
-    greedy = sample(model, plain, temperature=0.0, stop_ids=stops, batch_size=size)
-    drawn = sample(model, many, temperature=1.0, stop_ids=stops, batch_size=size)
+    how = functools.partial(sample, model, stop_ids=stops, batch_size=size, precision="auto")
+    greedy, drawn = how(plain, temperature=0.0), how(many, temperature=1.0)
     far = iter(drifts(world, asked, plain, drawn[:: asked.samples]))
     each = iter(range(len(plain)))
     mine: list[list[Completion]] = []

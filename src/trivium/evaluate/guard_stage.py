@@ -152,6 +152,7 @@ def measure(
         seed=stage.seed,
         style=config.style,
         max_tokens=config.max_tokens,
+        precision="auto",
         workers=stage.workers,
     )
     done = run.evaluate(what, stage.scratch / part)

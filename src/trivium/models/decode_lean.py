@@ -17,6 +17,7 @@ key-value heads, G = H / K, E head size, D hidden size, V vocabulary, A = N * P,
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -87,10 +88,45 @@ def layers_of(model: Any) -> list[Layer]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What the products of a model take."""
+
+    layers: list[Layer]
+    head_VD: torch.Tensor
+
+
+def weights_of(model: Any, *, bfloat16: bool) -> Weights:
+    """The weights as they are, or the products' in bfloat16, copied once as long as they stay the same."""
+    if not bfloat16:
+        return Weights(layers_of(model), model.lm_head.weight)
+    versions = sum(parameter._version for parameter in model.parameters())
+    found = _HALVES.get(model)
+    if found is None or found[0] != versions:
+        layers = [
+            Layer(
+                layer.norm_D,
+                tuple(weight.bfloat16() for weight in layer.qkv),
+                layer.out_DX.bfloat16(),
+                layer.norm_after_D,
+                tuple(weight.bfloat16() for weight in layer.gate_up),
+                layer.down_DF.bfloat16(),
+            )
+            for layer in layers_of(model)
+        ]
+        found = _HALVES[model] = versions, Weights(layers, model.lm_head.weight.bfloat16())
+    return found[1]
+
+
+_HALVES: weakref.WeakKeyDictionary[Any, tuple[int, Weights]] = weakref.WeakKeyDictionary()
+
+
 class LeanDecoder:
     """Key-value cache of S slots and the step that extends the first M of them by one token each."""
 
-    def __init__(self, model: PreTrainedModel, slots: int, context: int, new: int) -> None:
+    def __init__(
+        self, model: PreTrainedModel, slots: int, context: int, new: int, *, bfloat16: bool = False
+    ) -> None:
         """Allocate the cache.
 
         Args:
@@ -98,11 +134,13 @@ class LeanDecoder:
             slots: Rows of the cache, a multiple of 16.
             context: Greatest number of tokens in a context.
             new: Greatest number of tokens fed to a row after its context.
+            bfloat16: Whether products with weights are made in it; all else stays in float32.
         """
         inner: Any = model.model
         config: Any = model.config
-        self.layers = layers_of(model)
-        self.embed, self.head_VD = inner.embed_tokens, model.lm_head.weight
+        weights = weights_of(model, bfloat16=bfloat16)
+        self.layers, self.head_VD = weights.layers, weights.head_VD
+        self.embed = inner.embed_tokens
         self.norm_D, self.eps = inner.norm.weight, config.rms_norm_eps
         self.heads, self.kv_heads = int(config.num_attention_heads), int(config.num_key_value_heads)
         self.groups = self.heads // self.kv_heads
@@ -199,7 +237,7 @@ class LeanDecoder:
             self._store(values_RCE, cells_MK, v_MKE)
             mixed_MX = self._attend(index, qk_MXE[:, : self.heads], layout, bias_R1T)
             x_MD = self.finish(layer, x_MD, mixed_MX)
-        return F.linear(self._norm(x_MD, self.norm_D), self.head_VD)
+        return _product(self._norm(x_MD, self.norm_D), self.head_VD)
 
     def _attend(
         self, index: int, q_MHE: torch.Tensor, layout: Layout, bias_R1T: torch.Tensor
@@ -283,11 +321,11 @@ class LeanDecoder:
 
     def finish(self, layer: Layer, x_AD: torch.Tensor, mixed_AX: torch.Tensor) -> torch.Tensor:
         """The rest of a layer after its attention: (A, D)."""
-        x_AD = torch.addmm(x_AD, mixed_AX, layer.out_DX.t())
+        x_AD = _add_product(x_AD, mixed_AX, layer.out_DX)
         normed_AD = self._norm(x_AD, layer.norm_after_D)
-        halves = [F.linear(normed_AD, weight) for weight in layer.gate_up]
+        halves = [_product(normed_AD, weight) for weight in layer.gate_up]
         gate_AF, up_AF = halves if len(halves) == 2 else halves[0].chunk(2, dim=-1)
-        return torch.addmm(x_AD, F.silu(gate_AF).mul_(up_AF), layer.down_DF.t())
+        return _add_product(x_AD, F.silu(gate_AF).mul_(up_AF), layer.down_DF)
 
     def _norm(self, x_AD: torch.Tensor, weight_D: torch.Tensor) -> torch.Tensor:
         return F.rms_norm(x_AD, weight_D.shape, weight_D, self.eps)
@@ -307,8 +345,20 @@ def _parts(module: Any, whole: str, parts: tuple[str, ...]) -> tuple[torch.Tenso
 
 
 def _linear(x_AD: torch.Tensor, weights: tuple[torch.Tensor, ...]) -> torch.Tensor:
-    parts = [F.linear(x_AD, weight) for weight in weights]
+    parts = [_product(x_AD, weight) for weight in weights]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+
+def _product(x_AD: torch.Tensor, weight_XD: torch.Tensor) -> torch.Tensor:
+    """Product with a weight, in its precision: (A, X) in float32."""
+    return F.linear(x_AD.to(weight_XD.dtype), weight_XD).float()
+
+
+def _add_product(sum_AX: torch.Tensor, x_AD: torch.Tensor, weight_XD: torch.Tensor) -> torch.Tensor:
+    """A product with a weight, added to what is there."""
+    if weight_XD.dtype == torch.float32:
+        return torch.addmm(sum_AX, x_AD, weight_XD.t())
+    return sum_AX + _product(x_AD, weight_XD)
 
 
 def _rope_tables(model: Any, capacity: int) -> tuple[torch.Tensor, torch.Tensor]:

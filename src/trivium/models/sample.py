@@ -4,8 +4,8 @@
 several requests share is prefilled once and its keys and values are copied, and the random number behind
 every token is a hash of the request's seed and the token's index. So the completions of a request do not
 depend on the batch size, on the other requests or on the number of processes. On the lean path (float32
-`Phi3ForCausalLM` or `LlamaForCausalLM` on a CPU) they are equal bit for bit; elsewhere up to the rounding of
-the matrix products.
+`Phi3ForCausalLM` or `LlamaForCausalLM` on a CPU, products in float32 or bfloat16) they are equal bit for bit;
+elsewhere up to the rounding of the matrix products.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trivium.errors import ConfigError, DataError
+from trivium.models.precision import Precision, takes_bfloat16
 from trivium.models.sample_draw import draw, uniforms
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def sample(
     cache_bytes: int = CACHE_BYTES,
     on_progress: Callable[[int], None] | None = None,
     ends: Ends | None = None,
+    precision: Precision = "float32",
 ) -> list[Completion]:
     """Complete every request.
 
@@ -96,6 +98,7 @@ def sample(
         cache_bytes: Memory for keys and values; lowers the number of rows when needed.
         on_progress: Called with the number of completions finished since the last call.
         ends: Asked after every token with a completion's ids so far; true ends it there.
+        precision: Of the products with weights, on the lean path.
 
     Returns:
         Completions in the order of the requests.
@@ -110,7 +113,7 @@ def sample(
     if not requests:
         return []
     with torch.inference_mode():
-        decoder = _open_decoder(model, requests, batch_size, cache_bytes)
+        decoder = _open_decoder(model, requests, batch_size, cache_bytes, precision)
         return _Schedule(decoder, requests, temperature, stop_ids, on_progress, ends).run()
 
 
@@ -195,16 +198,23 @@ def _check(model: PreTrainedModel, requests: Sequence[Request], temperature: flo
 
 
 def _open_decoder(
-    model: PreTrainedModel, requests: Sequence[Request], batch_size: int, cache_bytes: int
+    model: PreTrainedModel,
+    requests: Sequence[Request],
+    batch_size: int,
+    cache_bytes: int,
+    precision: Precision,
 ) -> Decoder:
     from trivium.models import decode_any, decode_lean
     from trivium.models.decode_blocks import LANES
 
-    kind: Any = decode_lean.LeanDecoder if decode_lean.supports(model) else decode_any.AnyDecoder
+    lean = decode_lean.supports(model)
+    half = lean and model.device.type == "cpu" and takes_bfloat16(precision, model.num_parameters())
+    kind: Any = partial(decode_lean.LeanDecoder, bfloat16=half) if lean else decode_any.AnyDecoder
     context = max(len(r.context) + 1 for r in requests)
     new = max(len(r.prefix_ids) - len(r.context) - 1 + r.max_new_tokens for r in requests)
-    apart = LANES if kind is decode_lean.LeanDecoder and all(r.shared for r in requests) else 1
-    fitting = cache_bytes // (kind.bytes_per_token(model) * (context // apart + new))
+    apart = LANES if lean and all(r.shared for r in requests) else 1
+    token_bytes = (decode_lean.LeanDecoder if lean else decode_any.AnyDecoder).bytes_per_token(model)
+    fitting = cache_bytes // (token_bytes * (context // apart + new))
     slots = max(1, min(batch_size, len(requests), fitting))
     return kind(model, -(-slots // GRAIN) * GRAIN, context, new)
 

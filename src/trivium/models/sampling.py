@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from trivium.models import sample_served, sample_vllm
+from trivium.models.precision import Precision
 from trivium.models.sample import Completion, Request, cached_model, sample
 
 Sample = Callable[[Sequence[Request]], list[Completion]]
@@ -21,6 +22,8 @@ class Sampler:
     """Where PyTorch runs the model."""
     engine: str = "torch"
     """torch or vllm."""
+    precision: Precision = "auto"
+    """Of the products, in this process on a CPU."""
     server: sample_served.Server | None = None
     """A server that samples instead of this process."""
 
@@ -40,4 +43,11 @@ class Sampler:
         if self.engine == "vllm":
             return partial(sample_vllm.sample, model_path, temperature=temperature, stop_ids=stop_ids)
         model = cached_model(model_path, self.device)
-        return partial(sample, model, temperature=temperature, stop_ids=stop_ids, batch_size=batch_size)
+        return partial(
+            sample,
+            model,
+            temperature=temperature,
+            stop_ids=stop_ids,
+            batch_size=batch_size,
+            precision=self.precision,
+        )

@@ -9,15 +9,14 @@ Shapes: N tokens, D width, V vocabulary, M positions that count, C of them in a 
 from __future__ import annotations
 
 import contextlib
-import functools
-import timeit
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from trivium.models.precision import Precision, takes_bfloat16
 from trivium.train import blocks, forward_any
 
 if TYPE_CHECKING:
@@ -25,15 +24,6 @@ if TYPE_CHECKING:
 
 LOGITS = 1 << 24
 """Logits that exist at once; more positions go in chunks whose logits are made again for the gradient."""
-
-Precision = Literal["auto", "float32", "bfloat16"]
-BF16_PARAMETERS = 2_000_000
-"""`auto` leaves smaller models in float32: their steps are memory traffic, not products."""
-BF16_GAIN = 2.0
-"""Found were .6 (AVX-512, no tiles), 4.5 (AVX-512 of another maker) and 8 (AMX): far enough from all that a
-run that goes on decides as before."""
-BF16_TRIAL = ((512, 576), (1536, 576))
-"""Rows and weight of the product that is timed: a layer of a small language model."""
 
 
 def hidden_states(model: PreTrainedModel, inputs_N: Tensor, lengths: Sequence[int]) -> Tensor:
@@ -170,25 +160,11 @@ def token_margins(model: PreTrainedModel, states_KD: Tensor, chosen_K: Tensor, r
 def precision(model: PreTrainedModel, name: Precision) -> contextlib.AbstractContextManager[Any]:
     """Within this context the products of a model's layers are made in float32 or bfloat16.
 
-    `auto` takes bfloat16 for models that are not small, where it makes this processor's products at least
-    BF16_GAIN times as fast. The fast blocks are float32.
+    `auto` is decided by models.precision. The fast blocks are float32.
     """
-    if is_fast(model) or name == "float32":
-        return contextlib.nullcontext()
-    if name == "auto" and (model.num_parameters() < BF16_PARAMETERS or bf16_gain() < BF16_GAIN):
+    if is_fast(model) or not takes_bfloat16(name, model.num_parameters()):
         return contextlib.nullcontext()
     return torch.autocast("cpu", torch.bfloat16)
-
-
-@functools.cache
-def bf16_gain() -> float:
-    """How many times as fast as in float32 a layer's product is in bfloat16, measured once per process."""
-    seconds = []
-    for kind in (torch.float32, torch.bfloat16):
-        rows, weight = (torch.ones(*size, dtype=kind) for size in BF16_TRIAL)
-        runs = timeit.repeat(lambda: torch.nn.functional.linear(rows, weight), number=1, repeat=5)  # noqa: B023
-        seconds.append(min(runs))
-    return seconds[0] / seconds[1]
 
 
 def is_fast(model: PreTrainedModel) -> bool:

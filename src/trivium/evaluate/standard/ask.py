@@ -16,6 +16,7 @@ from trivium.evaluate.standard import kept, served
 from trivium.evaluate.standard.task import LIKELIHOOD, Item, Output, Read, cut
 from trivium.models import prompting
 from trivium.models.load import Tokenizer, load_model, load_tokenizer
+from trivium.models.precision import Precision
 from trivium.models.sample import Completion, Ends, Request, sample
 from trivium.models.sample_draw import request_seed
 from trivium.models.sample_served import Server
@@ -53,6 +54,7 @@ class Setting:
     temperature: float
     seed: int
     device: str
+    precision: Precision
     batch_size: int
 
 
@@ -123,7 +125,8 @@ def _likelihoods(setting: Setting, shard: Shard) -> list[Output]:
 def _replies(setting: Setting, shard: Shard) -> list[Output]:
     who = shard.contestant
     asked = [(item, number) for item in shard.items for number in range(setting.samples)]
-    how = (shard.style, shard.stops, shard.max_tokens, setting.temperature, setting.device)
+    place = (setting.device, setting.precision)
+    how = (shard.style, shard.stops, shard.max_tokens, setting.temperature, place)
     draws = setting.seed if setting.temperature else None
     keys = [
         kept.key_of(
@@ -240,6 +243,7 @@ def _complete(
         stop_ids=stop_ids,
         batch_size=setting.batch_size,
         ends=ender(tokenizer, shard.stops),
+        precision=setting.precision,
     )
 
 

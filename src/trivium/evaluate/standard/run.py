@@ -23,6 +23,7 @@ from trivium.errors import ConfigError, DataError
 from trivium.evaluate.standard import ask, kept, marking, page, results, sources, tasks
 from trivium.evaluate.standard.results import ItemRow, PairRow, ResultRow
 from trivium.evaluate.standard.task import Item, Output, StandardTask
+from trivium.models.precision import Precision
 from trivium.store import files
 from trivium.store.ledger import run_shards
 from trivium.store.run import StageDir
@@ -59,6 +60,8 @@ class Evaluation:
     max_tokens: int = 0
     """Longest reply; 0 = each task's own."""
     device: str = "cpu"
+    precision: Precision = "float32"
+    """Of the products that make replies on a CPU; likelihoods are always in float32."""
     batch_size: int = 128
     workers: int = 1
 
@@ -98,6 +101,7 @@ def evaluate(what: Evaluation, out: Path) -> Finished:
         temperature=what.temperature,
         seed=what.seed,
         device=what.device,
+        precision=what.precision,
         batch_size=what.batch_size,
     )
     shards = [shard for model in what.models for one in found for shard in cut(what, model, one)]
@@ -116,7 +120,17 @@ def evaluate(what: Evaluation, out: Path) -> Finished:
         "limits": dict(what.limits),
         **{
             key: getattr(what, key)
-            for key in ("limit", "part", "judge", "samples", "temperature", "seed", "style", "device")
+            for key in (
+                "limit",
+                "part",
+                "judge",
+                "samples",
+                "temperature",
+                "seed",
+                "style",
+                "device",
+                "precision",
+            )
         },
         "versions": {one.task.name: one.record for one in found},
     }
@@ -234,7 +248,9 @@ def _plan_name(setting: ask.Setting, shards: Sequence[ask.Shard]) -> str:
         (s.contestant.identity, s.contestant.label, s.task, s.style, s.stops, s.max_tokens, s.items)
         for s in shards
     ]
-    told = repr((setting.samples, setting.temperature, setting.seed, setting.device, parts))
+    told = repr(
+        (setting.samples, setting.temperature, setting.seed, setting.device, setting.precision, parts)
+    )
     return "answers-" + hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
 
 

@@ -122,8 +122,8 @@ def scripted(folder: Path, style: str, questions: dict[str, Question], script: d
     names = {tuple(chat.prompt_ids(tokenizer, q.prompt, style)): name for name, q in questions.items()}
     stop = tokenizer.eos_id if style == "plain" else tokenizer.end_id
 
-    def sample(model, requests, *, temperature, stop_ids, batch_size):
-        assert temperature == 1.0 and stop in stop_ids
+    def sample(model, requests, *, temperature, stop_ids, batch_size, precision):
+        assert temperature == 1.0 and stop in stop_ids and precision == "auto"
         turns: dict[str, int] = {}
         found = []
         for request in requests:

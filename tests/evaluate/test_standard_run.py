@@ -81,9 +81,10 @@ def test_every_item_has_a_row_and_the_table_counts_them(done):
     assert "lambada_openai 1.0" in page and versions["lambada"]["files"]["test"][1][:12] in page
 
 
-def test_a_killed_evaluation_goes_on_and_ends_the_same(done, models, data, tmp_path, monkeypatch):
+def test_a_killed_evaluation_goes_on_and_ends_the_same(models, data, tmp_path, monkeypatch):
     asked, real = [], ask.run_shard
     monkeypatch.setattr(run, "SHARD_ITEMS", 64)
+    run.evaluate(wanted(models, data), tmp_path / "whole")
 
     def dying(setting, shard):
         if len(asked) == 2:
@@ -93,7 +94,7 @@ def test_a_killed_evaluation_goes_on_and_ends_the_same(done, models, data, tmp_p
 
     monkeypatch.setattr(ask, "run_shard", dying)
     with pytest.raises(KeyboardInterrupt):
-        run.evaluate(wanted(models, data), tmp_path)
+        run.evaluate(wanted(models, data), tmp_path / "cut")
     rest = []
 
     def counting(setting, shard):
@@ -101,9 +102,9 @@ def test_a_killed_evaluation_goes_on_and_ends_the_same(done, models, data, tmp_p
         return real(setting, shard)
 
     monkeypatch.setattr(ask, "run_shard", counting)
-    run.evaluate(wanted(models, data), tmp_path)
+    run.evaluate(wanted(models, data), tmp_path / "cut")
     assert len(rest) == 4 and not set(rest) & set(asked)
-    assert files_of(tmp_path) == files_of(done[0])
+    assert files_of(tmp_path / "cut") == files_of(tmp_path / "whole")
 
 
 def test_what_was_asked_once_is_not_asked_again(done, models, data, monkeypatch):

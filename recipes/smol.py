@@ -41,7 +41,7 @@ def recipe() -> Recipe:
     loop = LoopConfig(
         learning_rate=SFT_RATE, weight_decay=0.0, rows=8, row_tokens=512, micro_tokens=2048, ranks=RANKS
     )
-    preference = dataclasses.replace(loop, learning_rate=DPO_RATE)
+    preference = dataclasses.replace(loop, learning_rate=DPO_RATE, micro_tokens=1024)
     pairs = ("sft_data", "pivotal")
     gentle = DPOConfig(
         start="sft", pairs_from=pairs, beta=0.3, epochs=1, anchor_rows=4, replay_rows=4, loop=preference

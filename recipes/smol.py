@@ -32,6 +32,8 @@ DPO_RATE = 2e-6
 """A few per cent of that: a preference round moves what fine-tuning settled."""
 RANKS = 2
 """Processes that train, one a core."""
+PASSES = {"word_problems": 1.5, "fact_answer": 6.0, "fact_refusal": 1.0}
+"""Over these flows; the facts that a small model knows are few, and must not be outnumbered by refusals."""
 
 UNTOUCHED = GuardConfig().untouched
 
@@ -39,9 +41,9 @@ UNTOUCHED = GuardConfig().untouched
 def recipe() -> Recipe:
     """Return the recipe; the model and the data folder are placeholders."""
     loop = LoopConfig(
-        learning_rate=SFT_RATE, weight_decay=0.0, rows=8, row_tokens=512, micro_tokens=2048, ranks=RANKS
+        learning_rate=SFT_RATE, weight_decay=0.0, rows=8, row_tokens=512, micro_tokens=1024, ranks=RANKS
     )
-    preference = dataclasses.replace(loop, learning_rate=DPO_RATE, micro_tokens=1024)
+    preference = dataclasses.replace(loop, learning_rate=DPO_RATE)
     pairs = ("sft_data", "pivotal")
     gentle = DPOConfig(
         start="sft", pairs_from=pairs, beta=0.3, epochs=1, anchor_rows=4, replay_rows=4, loop=preference
@@ -55,7 +57,7 @@ def recipe() -> Recipe:
             keep_known=False,
             open=OpenDataConfig(data=DATA, model=MODEL),
         ),
-        sft=SFTConfig(start=MODEL, epochs=2.0, flow_epochs={"short_problems": 1.0}, loop=loop),
+        sft=SFTConfig(start=MODEL, epochs=2.0, flow_epochs=PASSES, loop=loop),
         pivotal=PivotalConfig(
             questions="sft_data",
             difficulty=(1, 8),

@@ -339,3 +339,17 @@ def test_bfloat16_is_asked_for_or_left(monkeypatch: pytest.MonkeyPatch) -> None:
             assert torch.equal(logits(model, ids, (12,)), expected)
     monkeypatch.undo()
     assert precision.bfloat16_gain() == precision.bfloat16_gain() > 0
+
+
+def test_bfloat16_follows_the_weights_from_step_to_step() -> None:
+    model = foreign("llama")
+    ids = torch.arange(12)
+    with forward.precision(model, "bfloat16"):
+        before = logits(model, ids, (12,))
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(1.5)
+        after = logits(model, ids, (12,))
+    with forward.precision(model, "bfloat16"):
+        assert torch.equal(after, logits(model, ids, (12,)))
+    assert not torch.equal(after, before)

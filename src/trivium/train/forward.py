@@ -160,11 +160,12 @@ def token_margins(model: PreTrainedModel, states_KD: Tensor, chosen_K: Tensor, r
 def precision(model: PreTrainedModel, name: Precision) -> contextlib.AbstractContextManager[Any]:
     """Within this context the products of a model's layers are made in float32 or bfloat16.
 
-    `auto` is decided by models.precision. The fast blocks are float32.
+    `auto` is decided by models.precision. The fast blocks are float32. Weights are rounded at every use: the
+    cache of autocast would keep those of the first step for as long as the context lasts.
     """
     if is_fast(model) or not takes_bfloat16(name, model.num_parameters()):
         return contextlib.nullcontext()
-    return torch.autocast("cpu", torch.bfloat16)
+    return torch.autocast("cpu", torch.bfloat16, cache_enabled=False)
 
 
 def is_fast(model: PreTrainedModel) -> bool:

@@ -33,7 +33,7 @@ DPO_RATE = 2e-6
 """A few per cent of that: a preference round moves what fine-tuning settled."""
 RANKS = 2
 """Processes that train, one a core."""
-PASSES = {"word_problems": 1.5, "fact_answer": 6.0, "fact_refusal": 1.0}
+PASSES = {"word_problems": 1.5, "sums": 1.0, "fact_answer": 6.0, "fact_refusal": 1.0}
 """Over these flows; the facts that a small model knows are few, and must not be outnumbered by refusals."""
 
 UNTOUCHED = GuardConfig().untouched

@@ -121,6 +121,7 @@ def test_the_stage_runs_on_public_files(tmp_path):
         data=str(tmp_path),
         model=str(model),
         short_problems=2,
+        sum_sheets=4,
         more_problems=5,
         requests=3,
         request_replies=4,
@@ -129,8 +130,8 @@ def test_the_stage_runs_on_public_files(tmp_path):
     stage = StageDir(name="sft_data", path=tmp_path / "out", seed=0)
     found = open_data.run(SFTDataConfig(replies=2, max_new_tokens=8, refusal_frac=0.9, open=told), stage)
     rows = stage.rows("sft_data", "examples", Example)
-    assert found["problems"] == 3 and found["facts_refused"] == 1  # a model of random weights knows nothing
-    assert sorted({row.flow for row in rows}) >= ["fact_refusal", "short_problems", "word_problems"]
+    assert found["problems"] == 7 and found["facts_refused"] == 1  # a model of random weights knows nothing
+    assert sorted({row.flow for row in rows}) >= ["fact_refusal", "short_problems", "sums", "word_problems"]
     assert len(stage.rows("sft_data", "rollouts", Rollout)) == 2 + 3 * 4
     asked = {row.messages[0].content for row in rows}
     more = stage.rows("sft_data", "questions", Question)

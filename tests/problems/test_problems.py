@@ -275,3 +275,19 @@ def test_every_schema_uses_all_its_amounts(place):
     asked = set(re.findall(r"\{([a-eghkm])\}", " ".join(case.told)))
     used = set(re.findall(r"\b[a-z]\b", " ".join(step for _, step in case.steps)))
     assert used == asked
+
+
+def test_sheets_ask_sums_and_answer_each_line():
+    found = arithmetic.sheets(0, 300, length=10)
+    assert found == arithmetic.sheets(0, 300, length=10)
+    lines = [line for one in found for line in one.solution.split("\n")]
+    assert len(lines) == 3000
+    for line in lines:
+        asked, _, result = line.partition(" = ")
+        assert solutions.evaluate(asked) == int(result) >= 0
+    assert {sign: sum(f" {sign} " in line for line in lines) // 100 for sign in "+-*/"} == pytest.approx(
+        {"+": 10, "-": 10, "*": 5, "/": 5}, abs=1.1
+    )
+    for one in found:
+        assert one.prompt.split("\n")[1:] == [line.partition(" = ")[0] for line in one.solution.split("\n")]
+        assert verify.judge(one.verifier, one.solution, one.answer) == Verdict.RIGHT

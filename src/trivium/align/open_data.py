@@ -23,7 +23,7 @@ from trivium.align.asking import MODEL_STYLE, Asking, ask, by_question, cached_t
 from trivium.align.refusal import Rule
 from trivium.errors import DataError
 from trivium.models.prompting import make_asker, stop_ids
-from trivium.problems import schemas
+from trivium.problems import arithmetic, schemas
 from trivium.records import Drop, Example, Message, Preference, Question, Rollout, Verdict, row_id
 from trivium.store.row_files import read_rows
 from trivium.verify import constraints
@@ -41,6 +41,8 @@ PATTERNS = {
 }
 """Below the data folder. None of them is evaluated on: TriviaQA's questions are for training here."""
 CALCULATOR = re.compile(r"<<[^>]*>>")
+SUMS = 10
+"""Of a sheet."""
 ALIASES = 40
 """Accepted names of one answer at most."""
 LEAST_KEPT, MOST_ADDED = 0.8, 12
@@ -54,6 +56,7 @@ def run(config: SFTDataConfig, stage: StageDir) -> dict[str, Any]:
     short = schemas.make(stage.seed, told.short_problems + told.more_problems)
     words = [solved("word_problems", one) for one in public[: told.problems]]
     words += [solved("short_problems", one) for one in short[: told.short_problems]]
+    words += [solved("sums", one) for one in arithmetic.sheets(stage.seed, told.sum_sheets, length=SUMS)]
     facts = fact_questions(rows_of(told.data, "facts"), told.facts, stage.seed)
     requests = constrained(rows_of(told.data, "requests"), told.requests, stage.seed)
     fact_rollouts = ask(stage, asking(config, stage, "facts", config.max_new_tokens, config.replies), facts)

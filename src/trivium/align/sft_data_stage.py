@@ -37,6 +37,8 @@ class OpenDataConfig:
     """Word problems with worked solutions."""
     short_problems: int = 1_200
     """Word problems of one or two steps by rule; see `problems.schemas`."""
+    sum_sheets: int = 800
+    """Sheets of ten sums; a small model knows how to solve a problem long before it can add."""
     more_problems: int = 200
     """Further problems of each of both kinds, for the pivotal search: the table `questions`."""
     facts: int = 500

@@ -1,6 +1,7 @@
 """Verified arithmetic: one or two operations on numbers of one to three digits, with a worked solution.
 
-Drills are the cheapest practice of it: a chain of equations, each going on from the last value.
+Drills are the cheapest practice of it: a chain of equations, each going on from the last value. Sheets are
+practice for a model that speaks English: sums of no relation to each other, asked and answered line by line.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _ASKED = {
     ),
     "contest": ("What do you get from {e}?", "Give the value of {e}.", "Now compute {e}."),
 }
+
+_SHEETS = ("Work out each line.", "Compute these.", "Solve every line.", "What are the results?")
 
 
 def make(
@@ -55,6 +58,44 @@ def drills(seed: int, count: int, *, length: int) -> list[str]:
         f"Drill: {' '.join(line + '.' for line in solutions.equations(chain.start, chain.operations))}"
         for chain in chains
     ]
+
+
+def sheets(seed: int, count: int, *, length: int) -> list[Question]:
+    """Return `count` sheets of `length` sums each: the prompt lists them, the solution adds the results.
+
+    Sums and differences of up to three digits in two of three lines, else products and exact quotients.
+    """
+    rng = random.Random(f"sheets-{seed}")
+    return [_sheet(rng, length) for _ in range(count)]
+
+
+def _sheet(rng: random.Random, length: int) -> Question:
+    lines = [_line(rng) for _ in range(length)]
+    prompt = "\n".join([rng.choice(_SHEETS), *(asked for asked, _ in lines)])
+    return Question(
+        id=row_id("problems.arithmetic.sheets", [], prompt),
+        prompt=prompt,
+        answer=str(lines[-1][1]),
+        verifier="last_number",
+        skill="arithmetic",
+        difficulty=length,
+        template="sheet",
+        solution="\n".join(f"{asked} = {result}" for asked, result in lines),
+        method="sheet",
+    )
+
+
+def _line(rng: random.Random) -> tuple[str, int]:
+    """Draw one sum and its result, a whole number from 0 on."""
+    sign = rng.choice("++--*/")
+    if sign in "+-":
+        left, right = (rng.randint(1, 10 ** rng.choice((1, 2, 2, 3)) - 1) for _ in range(2))
+        left, right = (max(left, right), min(left, right)) if sign == "-" else (left, right)
+        return f"{left} {sign} {right}", left + right if sign == "+" else left - right
+    factor, other = rng.randint(2, 12), rng.randint(2, rng.choice((12, 99)))
+    if sign == "*":
+        return f"{factor} * {other}", factor * other
+    return f"{factor * other} / {factor}", other
 
 
 def _question(rng: random.Random, split: str, shares: Mapping[str, float]) -> Question | None:

@@ -73,16 +73,16 @@ class Layer:
     down_DF: torch.Tensor
 
 
-def layers_of(model: Any) -> list[Layer]:
-    """The layers of a supported model; nothing is copied."""
+def layers_of(model: Any, kind: torch.dtype = torch.float32) -> list[Layer]:
+    """The layers of a supported model; what is multiplied is copied only for another precision."""
     return [
         Layer(
             layer.input_layernorm.weight,
-            _parts(layer.self_attn, "qkv_proj", ("q_proj", "k_proj", "v_proj")),
-            layer.self_attn.o_proj.weight,
+            _parts(layer.self_attn, "qkv_proj", ("q_proj", "k_proj", "v_proj"), kind),
+            layer.self_attn.o_proj.weight.to(kind),
             layer.post_attention_layernorm.weight,
-            _parts(layer.mlp, "gate_up_proj", ("gate_proj", "up_proj")),
-            layer.mlp.down_proj.weight,
+            _parts(layer.mlp, "gate_up_proj", ("gate_proj", "up_proj"), kind),
+            layer.mlp.down_proj.weight.to(kind),
         )
         for layer in model.model.layers
     ]
@@ -103,18 +103,8 @@ def weights_of(model: Any, *, bfloat16: bool) -> Weights:
     versions = sum(parameter._version for parameter in model.parameters())
     found = _HALVES.get(model)
     if found is None or found[0] != versions:
-        layers = [
-            Layer(
-                layer.norm_D,
-                tuple(weight.bfloat16() for weight in layer.qkv),
-                layer.out_DX.bfloat16(),
-                layer.norm_after_D,
-                tuple(weight.bfloat16() for weight in layer.gate_up),
-                layer.down_DF.bfloat16(),
-            )
-            for layer in layers_of(model)
-        ]
-        found = _HALVES[model] = versions, Weights(layers, model.lm_head.weight.bfloat16())
+        halves = Weights(layers_of(model, torch.bfloat16), model.lm_head.weight.bfloat16())
+        found = _HALVES[model] = versions, halves
     return found[1]
 
 
@@ -339,9 +329,9 @@ class LeanDecoder:
         flat.index_copy_(0, cells_MK.view(-1), new_MKE.reshape(-1, self.head_dim))
 
 
-def _parts(module: Any, whole: str, parts: tuple[str, ...]) -> tuple[torch.Tensor, ...]:
+def _parts(module: Any, whole: str, parts: tuple[str, ...], kind: torch.dtype) -> tuple[torch.Tensor, ...]:
     names = (whole,) if hasattr(module, whole) else parts
-    return tuple(getattr(module, name).weight for name in names)
+    return tuple(getattr(module, name).weight.to(kind) for name in names)
 
 
 def _linear(x_AD: torch.Tensor, weights: tuple[torch.Tensor, ...]) -> torch.Tensor:

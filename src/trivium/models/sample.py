@@ -207,16 +207,15 @@ def _open_decoder(
     from trivium.models import decode_any, decode_lean
     from trivium.models.decode_blocks import LANES
 
-    lean = decode_lean.supports(model)
+    kind: Any = decode_lean.LeanDecoder if decode_lean.supports(model) else decode_any.AnyDecoder
+    lean = kind is decode_lean.LeanDecoder
     half = lean and model.device.type == "cpu" and takes_bfloat16(precision, model.num_parameters())
-    kind: Any = partial(decode_lean.LeanDecoder, bfloat16=half) if lean else decode_any.AnyDecoder
     context = max(len(r.context) + 1 for r in requests)
     new = max(len(r.prefix_ids) - len(r.context) - 1 + r.max_new_tokens for r in requests)
     apart = LANES if lean and all(r.shared for r in requests) else 1
-    token_bytes = (decode_lean.LeanDecoder if lean else decode_any.AnyDecoder).bytes_per_token(model)
-    fitting = cache_bytes // (token_bytes * (context // apart + new))
+    fitting = cache_bytes // (kind.bytes_per_token(model) * (context // apart + new))
     slots = max(1, min(batch_size, len(requests), fitting))
-    return kind(model, -(-slots // GRAIN) * GRAIN, context, new)
+    return kind(model, -(-slots // GRAIN) * GRAIN, context, new, **({"bfloat16": True} if half else {}))
 
 
 class _Schedule:

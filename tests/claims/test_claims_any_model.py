@@ -82,6 +82,26 @@ def test_every_arm_answers_the_held_out_file_in_the_models_own_words(
     assert {tuple(row.prefix_ids[:2]) for row in rolled} == {prefix}
 
 
+def test_seeds_may_answer_problems_of_their_own(model: Model, tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, spread=True, grid="given", drift=3)
+    found = ledger.run([13], model, tmp_path / "out", Sizes(experiment=config), workers=1)
+    rows = from_table(Outcome, read_parquet(tmp_path / "out" / "outcomes.parquet"))
+    asked = {(row.arm, row.seed): set[str]() for row in rows}
+    for row in rows:
+        asked[row.arm, row.seed].add(row.item_id)
+    assert all(len(ids) == 4 and asked[SFT, seed] == ids for (_, seed), ids in asked.items())
+    assert not asked[SFT, 0] & asked[SFT, 1]
+    assert sum(row.kl_tokens > 0 for row in rows if row.arm == SFT) == 2 * config.drift
+    compared = [row for row in found if row.metric == "greedy" and "costs" not in row.statement]
+    assert {(row.n, row.seeds) for row in compared} == {(8, 2)}
+    assert (
+        "8 held-out problems (a seed's models answer 4 of their own)"
+        in (tmp_path / "out" / "claims.md").read_text()
+    )
+    with pytest.raises(ConfigError, match="got 8 to spread over 3 seeds; expected a multiple"):
+        dataclasses.replace(config, seeds=3)
+
+
 def test_arms_are_saved_as_the_model_they_came_from(done: tuple[Path, list[Finding]], model: Model) -> None:
     start = load_model(model.folder)
     for arm in TRAINED:

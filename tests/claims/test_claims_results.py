@@ -10,7 +10,7 @@ import pytest
 from trivium.claims import charts, claim_11, claim_12
 from trivium.claims.measure import Outcome
 from trivium.claims.pairs import capped, distinct, parted, whole_pairs
-from trivium.claims.results import difference, finding, judge, matrices
+from trivium.claims.results import difference, finding, judge, matrices, num_problems
 from trivium.claims.settings import TRAINED, ExperimentConfig, at_edge, settings_of
 from trivium.records import Rollout
 
@@ -86,6 +86,15 @@ def test_differences_are_paired_by_problem_whatever_the_order() -> None:
     assert difference(cells, "pivotal", "sft", "sampled") == (0.0, 0.0, 0.0)
     assert cells["sft"]["entropy"].mean() == pytest.approx(0.2)
     assert cells["sft"]["pass"].mean() == pytest.approx(32 / 40)
+
+
+def test_spread_problems_are_paired_within_their_seed() -> None:
+    rows = [outcome("sft", i // 20, i, i % 2, 0) for i in range(40)]
+    rows += [outcome("pivotal", i // 20, i, 1.0 if i % 4 else i % 2, 0) for i in range(40)][::-1]
+    cells = matrices(rows)
+    assert cells["sft"]["greedy"].shape == cells["pivotal"]["greedy"].shape == (2, 20)
+    assert difference(cells, "pivotal", "sft", "greedy")[0] == pytest.approx(10 / 40)
+    assert [num_problems(cells["sft"]["greedy"], spread) for spread in (False, True)] == [20, 40]
 
 
 def scanned(name: str, probs: list[float], values: list[float]) -> list[dict[str, Any]]:

@@ -158,6 +158,18 @@ def test_logprobs_are_those_of_the_distribution_drawn_from(make: Any, temperatur
         torch.testing.assert_close(torch.tensor(completion.logprobs), expected, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("make", [phi3, llama, gpt2])
+@pytest.mark.parametrize("temperature", [1.0, 0.6])
+def test_greedy_requests_may_stand_among_others(make: Any, temperature: float) -> None:
+    model, requests = make(), make_requests(40, 17)
+    mixed = [dataclasses.replace(r, greedy=n % 3 == 0) for n, r in enumerate(requests)]
+    found = sample(model, mixed, temperature=temperature, stop_ids=(STOP,), batch_size=16)
+    drawn = sample(model, requests, temperature=temperature, stop_ids=(STOP,))
+    firm = sample(model, requests, temperature=0.0, stop_ids=(STOP,))
+    assert [c.ids for c in found] == [(firm if n % 3 == 0 else drawn)[n].ids for n in range(40)]
+    assert [c.ids for c in firm] != [c.ids for c in drawn]
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("make", [phi3, lambda: phi3(num_key_value_heads=4), llama])
 def test_lean_decoding_is_bit_identical_in_batches_of_1_7_64_and_256(make: Any, precision: Any) -> None:

@@ -134,6 +134,7 @@ def test_an_address_is_an_address() -> None:
 def test_vllm_is_asked_for_the_whole_distribution_and_read_by_id() -> None:
     asked = sample_vllm.settings(Request((1, 2), 2**63 - 1, 9), 0.6, (STOP,))
     assert (asked["temperature"], asked["top_p"], asked["top_k"], asked["max_tokens"]) == (0.6, 1.0, 0, 9)
+    assert sample_vllm.settings(Request((1,), 0, 9, greedy=True), 0.6, ())["temperature"] == 0
     rows = [
         {7: SimpleNamespace(logprob=-0.25), 8: SimpleNamespace(logprob=-3.0)},
         {STOP: SimpleNamespace(logprob=-1.0)},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trivium.claims.results import METRIC_TITLES, Finding, Matrix, difference, finding
+from trivium.claims.results import METRIC_TITLES, Finding, Matrix, difference, finding, num_problems
 from trivium.claims.settings import (
     AFTER,
     ENTROPY,
@@ -63,10 +63,13 @@ COMPARED = (
 
 
 def findings(
-    cells: Mapping[str, Mapping[str, Matrix]], untouched: Mapping[str, Mapping[str, Matrix]]
+    cells: Mapping[str, Mapping[str, Matrix]],
+    untouched: Mapping[str, Mapping[str, Matrix]],
+    *,
+    spread: bool = False,
 ) -> list[Finding]:
     """Compare the pivotal arm with every other one, and look at what it costs."""
-    seeds, n = cells[PIVOTAL]["greedy"].shape
+    seeds, n = len(cells[PIVOTAL]["greedy"]), num_problems(cells[PIVOTAL]["greedy"], spread)
     compared = [
         *(line + (metric,) for line in COMPARED for metric in ("sampled", "greedy")),
         (

@@ -156,8 +156,8 @@ def compare(world: World, stage: StageDir) -> dict[str, Any]:
     cells, kept = matrices(outcomes), ask_others(world, stage, models)
     arms = (SFT, *chosen)
     return {
-        "findings": claim_13.findings(cells, kept),
-        "rows": arm_rows(cells, arms),
+        "findings": claim_13.findings(cells, kept, spread=config.spread),
+        "rows": arm_rows(cells, arms, spread=config.spread),
         "untouched": arm_rows(kept, arms) if kept else [],
         "chosen": chosen,
         "counts": counts.to_pylist(),
@@ -188,18 +188,29 @@ def ask_all(world: World, stage: StageDir, models: Sequence[tuple[str, int, Path
             model=model,
             split=HELDOUT,
             start=start,
-            stop=min(start + CHUNK, config.heldout),
+            stop=min(start + CHUNK, last),
             samples=config.samples,
-            drift=True,
+            drift=max(0, min(CHUNK, config.drift + first - start)),
         )
-        for arm, number, model in models
-        for start in range(0, config.heldout, CHUNK)
+        for arm, number, model in spread_over(models, config)
+        for first, last in (config.slice_of(number),)
+        for start in range(first, last, CHUNK)
     ]
     tables = run_shards(
         stage, "ask", functools.partial(ask_problems, world), pieces, label="held-out problems"
     )
     stage.write_table("outcomes", tables["outcomes"])
     return tables["outcomes"]
+
+
+def spread_over(
+    models: Sequence[tuple[str, int, Path]], config: ExperimentConfig
+) -> list[tuple[str, int, Path]]:
+    """Name SFT, which is one model, once for each seed where every seed has problems of its own."""
+    if not config.spread:
+        return list(models)
+    start = [(arm, number, model) for arm, _, model in models if arm == SFT for number in range(config.seeds)]
+    return [*start, *(model for model in models if model[0] != SFT)]
 
 
 def ask_others(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,8 +44,8 @@ class Asked:
     start: int
     stop: int
     samples: int
-    drift: bool = False
-    """Whether the distance to SFT is measured too."""
+    drift: int = 0
+    """Of how many of them, from the first, the distance to SFT is measured too."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,8 +88,11 @@ def ask(world: World, asked: Asked) -> list[Outcome]:
     ]
     tokenizer = work.cached_tokenizer(str(asked.model))
     stops, size = prompting.stop_ids(asked.model, tokenizer), world.evaluate.batch_size
-    how = functools.partial(sample, model, stop_ids=stops, batch_size=size, precision="auto")
-    greedy, drawn = how(plain, temperature=0.0), how(many, temperature=1.0)
+    firm = [dataclasses.replace(request, greedy=True) for request in plain]
+    replies = sample(
+        model, [*firm, *many], temperature=1.0, stop_ids=stops, batch_size=size, precision="auto"
+    )
+    greedy, drawn = replies[: len(firm)], replies[len(firm) :]
     far = iter(drifts(world, asked, plain, drawn[:: asked.samples]))
     each = iter(range(len(plain)))
     mine: list[list[Completion]] = []
@@ -124,7 +126,7 @@ def drifts(
 ) -> list[tuple[float, int]]:
     """KL(model || SFT) in nats over the tokens of each reply that the model sampled, and their number.
 
-    For the problems up to `config.drift` alone; none where it is not asked for.
+    For the first `asked.drift` problems alone.
     """
     import torch
 
@@ -133,8 +135,7 @@ def drifts(
     from trivium.train.preference_losses import divergences
     from trivium.train.work import fill
 
-    most = max(0, world.config.drift - asked.start) if asked.drift else 0
-    requests, replies = requests[:most], replies[:most]
+    requests, replies = requests[: asked.drift], replies[: asked.drift]
     if not requests:
         return []
     model, sft = cached_model(asked.model), load_model(world.sft)

@@ -216,6 +216,14 @@ def untouched_matrices(logs: Sequence[ItemLog]) -> dict[str, dict[str, Matrix]]:
     return found
 
 
+def num_problems(values_SP: Matrix, spread: bool) -> int:
+    """Number of problems behind a table: its columns, or its cells where no two seeds share a problem.
+
+    A column of such a table is a chance group of problems, one a seed, and intervals over columns hold alike.
+    """
+    return int(values_SP.size if spread else values_SP.shape[1])
+
+
 def difference(
     cells: Mapping[str, Mapping[str, Matrix]], after: str, before: str, metric: str
 ) -> tuple[float, float, float]:
@@ -223,13 +231,15 @@ def difference(
     return crossed_mean(cells[after][metric] - cells[before][metric])
 
 
-def arm_rows(cells: Mapping[str, Mapping[str, Matrix]], arms: Sequence[str]) -> list[dict[str, Any]]:
-    """One row for each arm and metric: value, interval, and the difference to SFT."""
+def arm_rows(
+    cells: Mapping[str, Mapping[str, Matrix]], arms: Sequence[str], *, spread: bool = False
+) -> list[dict[str, Any]]:
+    """One row for each arm and metric: value and interval; `spread` as in the sizes."""
     rows = []
     for arm in arms:
         for metric, values in cells[arm].items():
             value, low, high = crossed_mean(values)
             rows.append({"arm": arm, "metric": metric, "value": value, "low": low, "high": high})
-            rows[-1] |= {"seeds": len(values), "n": values.shape[1]}
+            rows[-1] |= {"seeds": len(values), "n": num_problems(values, spread)}
             rows[-1] |= {"by_seed": [float(line.mean()) for line in values]}
     return rows

@@ -55,6 +55,9 @@ class ExperimentConfig:
     """Questions a seed that rollouts are spent on."""
     heldout: int = 2000
     """Held-out problems, the same for every arm and seed; paired differences of 2 points need 2,000."""
+    spread: bool = False
+    """Whether every seed's models answer a share of them of their own, and SFT all: as many problems for the
+    work of one seed. Differences stay paired, and still average over all seeds and all problems."""
     dev: int = 600
     """Contest-like problems that choose settings and are never reported."""
     seeds: int = 5
@@ -89,6 +92,17 @@ class ExperimentConfig:
         for name in ("questions", "heldout", "dev", "seeds", "samples", "dev_samples", "traces", "drift"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"claims.{name}: got {getattr(self, name)}, expected at least 1.")
+        if self.spread and self.heldout % self.seeds:
+            raise ConfigError(
+                f"claims.heldout: got {self.heldout} to spread over {self.seeds} seeds; expected a multiple."
+            )
+
+    def slice_of(self, number: int) -> tuple[int, int]:
+        """First and last held-out problem, exclusive, that the models of a seed answer."""
+        if not self.spread:
+            return 0, self.heldout
+        size = self.heldout // self.seeds
+        return number * size, (number + 1) * size
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

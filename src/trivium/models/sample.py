@@ -54,6 +54,8 @@ class Request:
     """At least 1; the stop token counts."""
     shared: int = 0
     """So many ids many requests begin with: they are read once, the rest with the steps; 0: all at once."""
+    greedy: bool = False
+    """Take the likeliest tokens, whatever the temperature of the others."""
 
     @property
     def context(self) -> tuple[int, ...]:
@@ -241,6 +243,7 @@ class _Schedule:
         self.seed_S = np.zeros(slots, dtype=np.uint64)
         self.token_S = np.zeros(slots, dtype=np.int64)
         self.position_S = np.zeros(slots, dtype=np.int64)
+        self.greedy_S = np.zeros(slots, dtype=bool)
         self.count_S = np.zeros(slots, dtype=np.int64)
         self.limit_S = np.zeros(slots, dtype=np.int64)
         self.given: list[tuple[int, ...]] = [()] * slots  # ids of the prefix that are still to be fed
@@ -314,7 +317,7 @@ class _Schedule:
 
     def _seat(self, slot: int, place: int, request: Request) -> None:
         self.owner_S[slot] = place
-        self.seed_S[slot] = request.seed
+        self.seed_S[slot], self.greedy_S[slot] = request.seed, request.greedy
         start = len(request.context)
         self.token_S[slot], self.given[slot] = request.prefix_ids[start], request.prefix_ids[start + 1 :]
         self.position_S[slot] = start
@@ -331,7 +334,7 @@ class _Schedule:
             self.decoder.move(source, hole, int(self.position_S[source]))
             for state in (
                 self.owner_S, self.seed_S, self.token_S, self.position_S, self.count_S, self.limit_S,
-                self.ids_SN, self.logprobs_SN,
+                self.ids_SN, self.logprobs_SN, self.greedy_S,
             ):  # fmt: skip
                 state[hole] = state[source]
             self.given[hole] = self.given[source]
@@ -346,9 +349,8 @@ class _Schedule:
         logits_MV = self.decoder.step(
             torch.from_numpy(self.token_S[:rows]), torch.from_numpy(self.position_S[:rows])
         )
-        chosen_M, logprobs_M = draw(
-            logits_MV, uniforms(self.seed_S[:rows], self.count_S[:rows]), self.temperature
-        )
+        drawn_M = uniforms(self.seed_S[:rows], self.count_S[:rows])
+        chosen_M, logprobs_M = draw(logits_MV, drawn_M, self.temperature, self.greedy_S[:rows])
         busy_M = self.owner_S[:rows] >= 0
         every, counts_M = np.arange(rows), self.count_S[:rows]
         self.ids_SN[every, counts_M] = chosen_M

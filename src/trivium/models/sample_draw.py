@@ -3,7 +3,7 @@
 Every uniform number is a hash of (seed of the request, index of the new token), so what a request samples
 does not depend on which rows share its batch, on the order of requests or on the number of processes.
 
-Shapes: M rows of a batch, V vocabulary.
+Shapes: M rows of a batch, G those of them that are greedy, V vocabulary.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def uniforms(seeds_M: np.ndarray, indices_M: np.ndarray) -> np.ndarray:
 
 
 def draw(
-    logits_MV: torch.Tensor, uniforms_M: np.ndarray, temperature: float
+    logits_MV: torch.Tensor, uniforms_M: np.ndarray, temperature: float, greedy_M: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pick one token a row and give its log-probability.
 
@@ -56,6 +56,7 @@ def draw(
         logits_MV: float32 logits.
         uniforms_M: One number in [0, 1) a row; the token is the inverse of the cumulative distribution.
         temperature: Divides the logits; 0 takes the largest logit (the first of equals).
+        greedy_M: Rows that take the largest at any temperature.
 
     Returns:
         Token ids (int64) and their log-probabilities (float32) under the distribution they were drawn from;
@@ -66,13 +67,16 @@ def draw(
     if temperature not in (0.0, 1.0):
         logits_MV = logits_MV / temperature
     probs_MV = torch.softmax(logits_MV, dim=-1)
-    if temperature == 0.0:
+    if temperature == 0.0 or (greedy_M is not None and greedy_M.all()):
         picked_M1 = logits_MV.argmax(dim=-1, keepdim=True)
     else:
         cdf_MV = probs_MV.cumsum(dim=-1)
         # Scaled by the last sum, which rounding leaves a little off 1.
         target_M1 = torch.from_numpy(uniforms_M).to(cdf_MV.device)[:, None] * cdf_MV[:, -1:]
         picked_M1 = torch.searchsorted(cdf_MV, target_M1, right=True).clamp_(max=cdf_MV.shape[1] - 1)
+        if greedy_M is not None and greedy_M.any():
+            firm_G = torch.from_numpy(np.flatnonzero(greedy_M)).to(cdf_MV.device)
+            picked_M1[firm_G] = logits_MV[firm_G].argmax(dim=-1, keepdim=True)
     logprobs_M = probs_MV.gather(1, picked_M1).log_()
     return picked_M1[:, 0].cpu().numpy(), logprobs_M[:, 0].cpu().numpy()
 

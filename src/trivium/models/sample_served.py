@@ -180,6 +180,7 @@ def _body(
 ) -> tuple[dict[str, Any], str]:
     """What is posted, and where; every sampling default is spelled out, so that nothing is cut off."""
     seed = request.seed & (1 << SEED_BITS) - 1
+    temperature = 0.0 if request.greedy else temperature
     shared = {"prompt": list(request.prefix_ids), "temperature": temperature, "top_p": 1.0, "seed": seed}
     if server.speaks_openai:
         return {

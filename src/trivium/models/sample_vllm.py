@@ -46,7 +46,7 @@ def sample(
 def settings(request: Request, temperature: float, stop_ids: Sequence[int]) -> dict[str, Any]:
     """The sampling parameters of a request; every default that cuts the distribution is switched off."""
     return {
-        "temperature": temperature,
+        "temperature": 0.0 if request.greedy else temperature,
         "top_p": 1.0,
         "top_k": 0,
         "min_p": 0.0,

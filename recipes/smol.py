@@ -70,9 +70,8 @@ def recipe() -> Recipe:
         guard=GuardConfig(
             start=MODEL,
             rounds=("sft", "dpo1", "dpo2"),
-            shares=(0.5, 1.0),
             data=DATA,
-            dev_items_of=dict.fromkeys(UNTOUCHED, 200),
-            test_items_of=dict.fromkeys(UNTOUCHED, 600) | {"svamp": 200, "nq_open": 400},
+            dev_items_of=dict.fromkeys(UNTOUCHED, 200) | {"svamp": 100},
+            test_items_of=dict.fromkeys(UNTOUCHED, 600) | {"svamp": 200, "nq_open_said": 400},
         ),
     )

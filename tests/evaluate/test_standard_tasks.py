@@ -256,7 +256,7 @@ def test_facts_are_right_wrong_or_not_attempted(reply, verdict, f_score):
     row = {"problem": "Who?", "answer": "Marie Curie", "metadata": "{'topic': 'Science', 'urls': []}"}
     (item,) = facts.read_simpleqa({"test": [row]})
     assert item.group == "Science"
-    found = facts.judge_simpleqa(item, said(reply))
+    found = facts.judge_said(item, said(reply))
     assert found.verdict == verdict
     (score,) = [score for score in found.scores if score.metric == "f_score"]
     assert (score.value, score.weight) == f_score
@@ -272,6 +272,15 @@ def test_short_answers_are_compared_without_articles():
         {"test": [{"context": "Question: Q?\nAnswer:", "answer": "X", "aliases": ["Y z"]}]}
     )
     assert value(facts.judge_trivia(item, said(" y Z"))) == 1
+
+
+def test_a_sentence_may_name_any_of_the_answers():
+    rows = {"test": [{"question": "who is it", "answer": ["The Beatles", "Fab Four"]}]}
+    (item,) = facts.read_nq_said(rows)
+    assert item.prompt == "who is it?"
+    assert facts.judge_said(item, said("It is the Fab Four, I think.")).verdict == Verdict.RIGHT
+    assert facts.judge_said(item, said("It is a fab foursome.")).verdict == Verdict.WRONG
+    assert facts.judge_said(item, said("I do not know that.")).verdict == Verdict.REFUSED
 
 
 def test_truthful_answers_share_the_probability():

@@ -54,6 +54,14 @@ def read_nq(rows: Rows) -> list[Item]:
     ]
 
 
+def read_nq_said(rows: Rows) -> list[Item]:
+    """The same questions, each asked as it is."""
+    return [
+        make_item("nq_open_said", n, prompt=f"{row['question']}?", gold=tuple(row["answer"]))
+        for n, row in enumerate(rows["test"])
+    ]
+
+
 def read_trivia(rows: Rows) -> list[Item]:
     """Rows with `context` (the question as it is asked) and `aliases`, or the hub's."""
     items = []
@@ -96,14 +104,15 @@ def _topic(row: Mapping[str, Any]) -> str:
     return found[1] if found else ""
 
 
-def judge_simpleqa(item: Item, output: Output) -> Judged:
-    """Right is a reply that holds the answer as whole words; SimpleQA itself asks a model.
+def judge_said(item: Item, output: Output) -> Judged:
+    """Right is a reply that holds one of the answers as whole words; SimpleQA itself asks a model.
 
     The F-score is the harmonic mean of right among all and right among attempted (Wei et al. 2024, arXiv
     2411.04368): twice the right ones by items and attempts together.
     """
-    said, gold = (_words(text) for text in (output.reply, item.gold[0]))
-    return _attempt(bool(gold.strip()) and gold in said, output.reply, said.strip())
+    said = _words(output.reply)
+    right = any(gold.strip() and gold in said for gold in map(_words, item.gold))
+    return _attempt(right, output.reply, said.strip())
 
 
 def _words(text: str) -> str:
@@ -182,6 +191,18 @@ TASKS = (
         stops=("\n", ".", ","),
     ),
     StandardTask(
+        name="nq_open_said",
+        follows="the questions of nq_open, asked as they are; right where a sentence names the answer",
+        kind=GENERATE,
+        files={"test": "nq-open-800/*.jsonl"},
+        hub={"test": ("google-research-datasets/nq_open", "", "validation")},
+        read=read_nq_said,
+        judge=judge_said,
+        metrics=("accuracy", "wrong", "not_attempted", "f_score"),
+        max_tokens=48,
+        style="auto",
+    ),
+    StandardTask(
         name="triviaqa",
         follows=f"triviaqa 3.0 of {HARNESS}",
         kind=GENERATE,
@@ -199,7 +220,7 @@ TASKS = (
         files={"test": "simpleqa-500/*.csv"},
         hub={"test": ("basicv8vc/SimpleQA", "", "test")},
         read=read_simpleqa,
-        judge=judge_simpleqa,
+        judge=judge_said,
         metrics=("accuracy", "wrong", "not_attempted", "f_score"),
         max_tokens=96,
         style="auto",

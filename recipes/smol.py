@@ -33,8 +33,9 @@ DPO_RATE = 2e-6
 """A few per cent of that: a preference round moves what fine-tuning settled."""
 RANKS = 2
 """Processes that train, one a core."""
-PASSES = {"word_problems": 1.5, "sums": 1.0, "fact_answer": 6.0, "fact_refusal": 1.0}
-"""Over these flows; the facts that a small model knows are few, and must not be outnumbered by refusals."""
+PASSES = {"constraints": 2.0, "fact_answer": 6.0}
+"""Over these flows, one over the others: of problems there are enough; the facts that a small model knows are
+few, and must not be outnumbered by refusals."""
 
 UNTOUCHED = GuardConfig().untouched
 
@@ -53,12 +54,20 @@ def recipe() -> Recipe:
         name="smol",
         stages=("sft_data", "sft", "pivotal", "dpo1", "dpo2", "report", "guard"),
         sft_data=SFTDataConfig(
-            replies=6,
+            replies=4,
             refusal_frac=0.15,
             keep_known=False,
-            open=OpenDataConfig(data=DATA, model=MODEL),
+            open=OpenDataConfig(
+                data=DATA,
+                model=MODEL,
+                problems=2_500,
+                short_problems=2_400,
+                sum_sheets=600,
+                facts=1_200,
+                requests=640,
+            ),
         ),
-        sft=SFTConfig(start=MODEL, epochs=2.0, flow_epochs=PASSES, loop=loop),
+        sft=SFTConfig(start=MODEL, epochs=1.0, flow_epochs=PASSES, loop=loop),
         pivotal=PivotalConfig(
             questions="sft_data",
             difficulty=(1, 8),
@@ -66,7 +75,7 @@ def recipe() -> Recipe:
             max_reply_tokens=160,
         ),
         dpo1=gentle,
-        dpo2=dataclasses.replace(gentle, beta=0.1, epochs=2),
+        dpo2=dataclasses.replace(gentle, beta=0.1),
         guard=GuardConfig(
             start=MODEL,
             rounds=("sft", "dpo1", "dpo2"),

@@ -33,9 +33,11 @@ DPO_RATE = 2e-6
 """A few per cent of that: a preference round moves what fine-tuning settled."""
 RANKS = 2
 """Processes that train, one a core."""
-PASSES = {"constraints": 2.0, "fact_answer": 6.0}
-"""Over these flows, one over the others: of problems there are enough; the facts that a small model knows are
-few, and must not be outnumbered by refusals."""
+PASSES = {"constraints": 2.0, "fact_answer": 8.0}
+"""Over these flows, one over the others: of problems there are enough, of facts that a small model knows few."""
+REFUSAL_FRAC = 0.06
+"""Of the fine-tuning set: about two of five questions that the model got wrong. Seen .4 times where a known
+answer is seen 8 times, refusing pays below a chance of being right of .4 / (.4 + 8) = 5 %."""
 
 UNTOUCHED = GuardConfig().untouched
 
@@ -55,7 +57,7 @@ def recipe() -> Recipe:
         stages=("sft_data", "sft", "pivotal", "dpo1", "dpo2", "report", "guard"),
         sft_data=SFTDataConfig(
             replies=4,
-            refusal_frac=0.15,
+            refusal_frac=REFUSAL_FRAC,
             keep_known=False,
             open=OpenDataConfig(
                 data=DATA,

@@ -34,7 +34,7 @@ DPO_RATE = 2e-6
 RANKS = 2
 """Processes that train, one a core."""
 PASSES = {"constraints": 2.0, "fact_answer": 8.0}
-"""Over these flows, one over the others: of problems there are enough, of facts that a small model knows few."""
+"""Over these flows, one over the others: problems are plenty, facts that a small model knows are few."""
 REFUSAL_FRAC = 0.06
 """Of the fine-tuning set: about two of five questions that the model got wrong. Seen .4 times where a known
 answer is seen 8 times, refusing pays below a chance of being right of .4 / (.4 + 8) = 5 %."""

@@ -33,8 +33,8 @@ TEST = (
     "at random and at high-entropy tokens; each arm's settings are chosen on development problems."
 )
 LIMITS = (
-    "A model of a million parameters on word problems of one to four steps; at T=1 every such round "
-    "also sharpens, and the greedy differences are small."
+    "One small model on one kind of question, whose replies are some 30 tokens; at T=1 every such "
+    "round also sharpens, and the greedy differences are small."
 )
 TOLERATED = -0.02
 """A task that the questions do not touch may lose two points before it counts as damaged."""

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from trivium.claims.settings import AFTER, FITTED, MERGES, PIVOTAL, REJECTION, Setting
 from trivium.claims.world import DEV, World
 from trivium.errors import ResourceError
+from trivium.models.runtime import return_memory
+from trivium.models.sample import forget_model
 from trivium.store.run import SCRATCH, StageDir
 from trivium.train import dpo_stage
 from trivium.train.dpo_stage import DPOConfig
@@ -179,6 +181,8 @@ def fit(world: World, setting: Setting, number: int, folder: Path, data: str = "
             **({"replay": world.out / "replay"} if world.replays else {}),
         },
     )
+    forget_model()
+    return_memory()  # the last fit's model is gone, and this one's is as large
     with contextlib.redirect_stderr(io.StringIO()):  # the bar of the ledger stands for all of them
         found = dpo_stage.run(stage_config(world, setting), stage)
     shutil.rmtree(folder / SCRATCH, ignore_errors=True)

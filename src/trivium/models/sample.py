@@ -168,6 +168,11 @@ def cached_model(model_path: Path | str, device: str = "cpu") -> PreTrainedModel
 _MODELS: dict[str, PreTrainedModel] = {}
 
 
+def forget_model() -> None:
+    """Let go of the cached model, before another is trained in this process."""
+    _MODELS.clear()
+
+
 def _sample_chunk(
     model_path: str, temperature: float, stop_ids: tuple[int, ...], batch_size: int, requests: list[Request]
 ) -> list[Completion]:

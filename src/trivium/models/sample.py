@@ -37,7 +37,6 @@ CACHE_BYTES = 1 << 29
 CHUNK = 1024
 """Requests of one piece of work of `sample_parallel`; fixed, so nothing depends on the number of workers."""
 
-
 Ends = Callable[[Sequence[int]], bool]
 """Whether a completion of these ids is at its end, for ends that are text and no single token."""
 
@@ -258,10 +257,7 @@ class _Schedule:
         self.rows = 0
 
     def run(self) -> list[Completion]:
-        while True:
-            self._tidy()
-            if self.rows == 0:
-                break
+        while self._tidy():
             self._step()
         finished = [completion for completion in self.done if completion is not None]
         assert len(finished) == len(self.requests)
@@ -273,13 +269,14 @@ class _Schedule:
         total = len(request.prefix_ids) + request.max_new_tokens
         return -total, request.context, request.prefix_ids[-1], place
 
-    def _tidy(self) -> None:
-        """Fill or close holes, once there are enough of them to be worth a prefill or a copy."""
+    def _tidy(self) -> bool:
+        """Fill or close holes, once enough of them are worth a prefill or a copy; whether rows are left."""
         if self.waiting and self._worth(self._holes()):
             free = self._holes() + list(range(self.rows, self.decoder.slots))
             self._admit(free[: len(self.waiting)])
         if not self.waiting and self._worth(self._holes()):
             self._close(self._holes())
+        return self.rows > 0
 
     def _holes(self) -> list[int]:
         return [int(slot) for slot in np.flatnonzero(self.owner_S[: self.rows] < 0)]

@@ -188,7 +188,7 @@ def test_every_arm_chooses_from_as_much() -> None:
         assert not at_edge(middle, small)
         assert not at_edge(middle, full)
         rates = settings_of("whole", ExperimentConfig(grid="rates", base=base))
-        assert len({setting.learning_rate for setting in rates}) == len(rates) == 4
+        assert len({setting.learning_rate for setting in rates}) == len(rates) == 5
 
 
 def test_what_can_be_detected_is_larger_than_half_the_interval() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from trivium.claims.results import METRIC_TITLES, Finding, Matrix, difference, finding, num_problems
 from trivium.claims.settings import (
     AFTER,
@@ -69,6 +71,7 @@ def findings(
     spread: bool = False,
 ) -> list[Finding]:
     """Compare the pivotal arm with every other one, and look at what it costs."""
+    once = np.array_equal(cells[PIVOTAL]["pass"], cells[PIVOTAL]["sampled"])
     seeds, n = len(cells[PIVOTAL]["greedy"]), num_problems(cells[PIVOTAL]["greedy"], spread)
     compared = [
         *(line + (metric,) for line in COMPARED for metric in ("sampled", "greedy")),
@@ -90,7 +93,7 @@ def findings(
             trained=True,
         )
         for arm, rival, statement, metric in compared
-        if arm in cells
+        if arm in cells and not (once and metric == "pass")
     ]
     return found + [
         finding(

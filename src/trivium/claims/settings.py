@@ -160,15 +160,16 @@ def _settings(arm: str, grid: str) -> list[Setting]:
         arm, (3e-5, 1e-4, 3e-4)
     )
     if grid == "rates":
-        return [replace(middle, learning_rate=rate) for rate in few]
+        tried = few if arm == REJECTION else (*few, 1e-3)
+        return [replace(middle, learning_rate=rate) for rate in tried]
     many = {REJECTION: (3e-5, 1e-4), WHOLE: (3e-5,)}.get(arm, (1e-5, 3e-5))
-    tried = [
+    every = [
         replace(middle, learning_rate=rate, beta=beta, epochs=epochs)
         for rates, epochs in ((few, FEW), (many, MANY))
         for rate in rates
         for beta in betas
     ]
-    return tried if arm == REJECTION else [*tried, replace(middle, hold=HOLDS[1])]
+    return every if arm == REJECTION else [*every, replace(middle, hold=HOLDS[1])]
 
 
 def untried(arm: str, config: ExperimentConfig) -> dict[str, Any]:

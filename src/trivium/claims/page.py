@@ -234,10 +234,10 @@ def experiment_text(config: ExperimentConfig, experiment: Mapping[str, Any]) -> 
             "" if experiment["untouched"] else "Untouched tasks were not measured: no file was given.\n",
             f"{config.questions:,} questions and one budget of rollouts a seed, {config.seeds} seeds; "
             f"settings chosen on {config.dev:,} development problems (first seed, mean of greedy and T=1); "
-            f"{config.heldout:,} held-out problems{spread_text(config)}, {config.samples} replies each at "
-            f"T=1 (so pass@{config.samples}). Intervals over problems and seeds. Accuracies in per cent; "
-            "entropy in nats a token; KL(arm || SFT) in nats a sampled reply; unknowable facts count as kept "
-            "when they are not answered wrongly.\n",
+            f"{config.heldout:,} held-out problems{spread_text(config)}; replies to each at T=1: "
+            f"{config.samples} (so pass@{config.samples}). Intervals over problems and seeds. Accuracies in "
+            "per cent; entropy in nats a token; KL(arm || SFT) in nats a sampled reply; unknowable facts "
+            "count as kept when they are not answered wrongly.\n",
             arms_text(experiment["rows"], experiment["untouched"]),
             "What each arm was trained on, a seed on average, and the settings it chose:\n",
             choices_text(experiment["chosen"], experiment["counts"], config),

@@ -171,7 +171,7 @@ def walk(
     if workers is not None and workers < 1:
         raise ConfigError(f"--workers: got {workers}; expected 1 or more.")
     if runtime.torchrun_rank():
-        return runtime.serve_ranks()
+        runtime.serve_ranks()
     where = where or Where()
     if where.publish:
         open_store(where.publish)  # a mistake in the URL is told before the work, not after it

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from trivium.errors import ResourceError, TriviumError
 
@@ -178,8 +178,12 @@ def rank_device() -> torch.device:
     return torch.device("cpu")
 
 
-def serve_ranks() -> int:
-    """Under torchrun, on every rank but 0: take part in what rank 0 runs until it ends; the exit code."""
+def serve_ranks() -> NoReturn:
+    """Under torchrun, on every rank but 0: take part in what rank 0 runs until it ends; leaves the process.
+
+    It leaves without tearing the interpreter down: threads of gloo that then still run abort it now and then
+    ("terminate called without an active exception"), and torchrun takes that for a rank that failed.
+    """
     import torch.distributed as dist
 
     settle()
@@ -189,7 +193,9 @@ def serve_ranks() -> int:
         dist.broadcast_object_list(box, src=0)
         if box[0] is None:
             dist.destroy_process_group()
-            return 0
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
         function, args = box[0]
         try:
             function(dist.get_rank(), *args)

@@ -3,6 +3,7 @@
 import sys
 
 from trivium.cli.main import main
+from trivium.models.runtime import leave
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -100,6 +100,7 @@ else:
     _, history = loop.run_job(job)
     pickle.dump(history, open(sys.argv[3], "wb"))
     runtime.release_ranks()
+    runtime.leave(0)
 """
 
 

@@ -179,11 +179,7 @@ def rank_device() -> torch.device:
 
 
 def serve_ranks() -> NoReturn:
-    """Under torchrun, on every rank but 0: take part in what rank 0 runs until it ends; leaves the process.
-
-    It leaves without tearing the interpreter down: threads of gloo that then still run abort it now and then
-    ("terminate called without an active exception"), and torchrun takes that for a rank that failed.
-    """
+    """Under torchrun, on every rank but 0: take part in what rank 0 runs until it ends, and leave."""
     import torch.distributed as dist
 
     settle()
@@ -193,9 +189,7 @@ def serve_ranks() -> NoReturn:
         dist.broadcast_object_list(box, src=0)
         if box[0] is None:
             dist.destroy_process_group()
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
+            leave(0)
         function, args = box[0]
         try:
             function(dist.get_rank(), *args)
@@ -211,6 +205,19 @@ def release_ranks() -> None:
         _join_torchrun()
         dist.broadcast_object_list([None], src=0)
         dist.destroy_process_group()
+
+
+def leave(code: int) -> NoReturn:
+    """End this process; under torchrun without tearing the interpreter down.
+
+    Threads of gloo that are still there then abort it now and then ("terminate called without an active
+    exception"), and torchrun takes that for a rank that failed.
+    """
+    if under_torchrun():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _run_with_torchrun(function: Callable[..., Any], args: Sequence[Any]) -> Any:

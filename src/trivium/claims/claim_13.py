@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from trivium.claims.results import METRIC_TITLES, Finding, Matrix, difference, finding, num_problems
 from trivium.claims.settings import (
     AFTER,
@@ -22,6 +20,7 @@ from trivium.claims.settings import (
     SFT,
     TITLES,
     WHOLE,
+    ExperimentConfig,
 )
 
 NUMBER = 13
@@ -67,12 +66,10 @@ COMPARED = (
 def findings(
     cells: Mapping[str, Mapping[str, Matrix]],
     untouched: Mapping[str, Mapping[str, Matrix]],
-    *,
-    spread: bool = False,
+    config: ExperimentConfig,
 ) -> list[Finding]:
     """Compare the pivotal arm with every other one, and look at what it costs."""
-    once = np.array_equal(cells[PIVOTAL]["pass"], cells[PIVOTAL]["sampled"])
-    seeds, n = len(cells[PIVOTAL]["greedy"]), num_problems(cells[PIVOTAL]["greedy"], spread)
+    seeds, n = len(cells[PIVOTAL]["greedy"]), num_problems(cells[PIVOTAL]["greedy"], config.spread)
     compared = [
         *(line + (metric,) for line in COMPARED for metric in ("sampled", "greedy")),
         (
@@ -93,7 +90,7 @@ def findings(
             trained=True,
         )
         for arm, rival, statement, metric in compared
-        if arm in cells and not (once and metric == "pass")
+        if arm in cells and (metric != "pass" or config.samples > 1)
     ]
     return found + [
         finding(

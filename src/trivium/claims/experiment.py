@@ -156,7 +156,7 @@ def compare(world: World, stage: StageDir) -> dict[str, Any]:
     cells, kept = matrices(outcomes), ask_others(world, stage, models)
     arms = (SFT, *chosen)
     return {
-        "findings": claim_13.findings(cells, kept, spread=config.spread),
+        "findings": claim_13.findings(cells, kept, config),
         "rows": arm_rows(cells, arms, spread=config.spread),
         "untouched": arm_rows(kept, arms) if kept else [],
         "chosen": chosen,
@@ -190,7 +190,7 @@ def ask_all(world: World, stage: StageDir, models: Sequence[tuple[str, int, Path
             start=start,
             stop=min(start + CHUNK, last),
             samples=config.samples,
-            drift=max(0, min(CHUNK, config.drift + first - start)),
+            drift=max(0, config.drift + first - start),
         )
         for arm, number, model in spread_over(models, config)
         for first, last in (config.slice_of(number),)

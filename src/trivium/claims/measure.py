@@ -45,7 +45,7 @@ class Asked:
     stop: int
     samples: int
     drift: int = 0
-    """Of how many of them, from the first, the distance to SFT is measured too."""
+    """Of so many of them at most, from the first, the distance to SFT is measured too."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

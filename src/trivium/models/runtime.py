@@ -67,10 +67,8 @@ def settle(threads: int = 1) -> None:
 
 def keep_memory() -> None:
     """Tell glibc to keep freed memory instead of handing it back after every step; elsewhere do nothing."""
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # musl has none
+    mallopt = _glibc("mallopt")
+    if mallopt is not None:
         for option, value in _MALLOPT:
             mallopt(option, value)
 
@@ -78,10 +76,14 @@ def keep_memory() -> None:
 def return_memory() -> None:
     """Hand back what is free, between two models in one process, whose pieces do not fit into each other."""
     gc.collect()
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:  # musl has none
-            trim(0)
+    trim = _glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _glibc(name: str) -> Any:
+    """A function of glibc's allocator; None where there is none, as with musl."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
 def pick_device(name: str = "cpu") -> torch.device:

@@ -9,7 +9,7 @@ import operator
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from trivium import __version__
 from trivium.cli import verbs
@@ -85,12 +85,12 @@ def main(argv: Sequence[str]) -> int:
         return fail(sentence)
 
 
-def console_script() -> int:
+def console_script() -> NoReturn:
     """Entry point of an installed package: the launcher's settings first, which take a new start."""
-    from trivium.models.runtime import reexec_with_settings
+    from trivium.models.runtime import leave, reexec_with_settings
 
     reexec_with_settings()
-    return main(sys.argv[1:])
+    leave(main(sys.argv[1:]))
 
 
 def parse(argv: Sequence[str]) -> Any:

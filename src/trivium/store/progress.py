@@ -37,6 +37,14 @@ class Progress(Protocol):
         """Stop showing."""
 
 
+def rate_text(rate: float) -> str:
+    """Write units a second so that slow ones are seen too: a second, a minute or an hour at a time."""
+    for factor, unit in ((1, "s"), (60, "min")):
+        if rate * factor >= 1:
+            return f"{rate * factor:,.{0 if rate * factor >= 100 else 1}f}/{unit}"
+    return f"{rate * 3600:,.1f}/h"
+
+
 class SilentProgress:
     """Counts and shows nothing; for tests and library use."""
 
@@ -81,7 +89,7 @@ class PlainProgress:
         left = (self.total - self.done) / rate if rate else 0.0
         return (
             f"{self.label}: {self.done:,}/{self.total:,} {self.unit}{self.words}, "
-            f"{rate:,.1f}/s, {left:,.0f} s left"
+            f"{rate_text(rate)}, {left:,.0f} s left"
         )
 
     def __enter__(self) -> Self:
@@ -115,7 +123,7 @@ class BarProgress:
         """Count n more units and refresh the rate."""
         self.bar.advance(self.task, n)
         speed = self.bar.tasks[0].speed
-        self.bar.update(self.task, rate=f"{speed:,.0f}/s" if speed else "")
+        self.bar.update(self.task, rate=rate_text(speed) if speed else "")
 
     def note(self, text: str) -> None:
         """Show the words beside the bar."""

@@ -35,6 +35,7 @@ WARM_UP = 2
 ROUNDS = 2
 TARGET = 1.5
 PLAIN_SHELL = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+PRECISIONS = {"auto": "auto", "fp32": "float32", "bf16": "bfloat16"}
 PEERS = ("trainer", "sft_trainer", "litgpt")
 
 
@@ -72,7 +73,7 @@ def make_model(size: str) -> Any:
 def ours(size: str, steps: int, precision: str, clock: Clock) -> float:
     """Our loop, over a token store that holds the same rows."""
     from trivium.models import phi, runtime
-    from trivium.train import engine, streams
+    from trivium.train import engine, forward, streams
     from trivium.train.loop import train_with
     from trivium.train.settings import LoopConfig
     from trivium.train.tokens import TokenDocument, write_manifest, write_source
@@ -86,15 +87,16 @@ def ours(size: str, steps: int, precision: str, clock: Clock) -> float:
     vocab = phi.LADDER[size].vocab
     config = LoopConfig(
         learning_rate=LEARNING_RATE, schedule="constant", rows=ROWS, row_tokens=ROW_TOKENS,
-        micro_tokens=ROWS * ROW_TOKENS, checkpoint_steps=10**9,
+        micro_tokens=ROWS * ROW_TOKENS, checkpoint_steps=10**9, precision=PRECISIONS[precision],
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "tokens"
         documents = [TokenDocument(f"r{n}", ids.tolist(), 1) for n, ids in enumerate(rows(steps, vocab))]
         write_manifest(store, vocab, {"made": write_source(store, "made", documents, vocab)})
         objective = streams.next_token(store, streams.epoch_streams(store, {"made": 1.0}), config, 0)
-        made = Timed(make_model(size).train(), objective, config, Path(folder), 0)
-        history = train_with(made, objective, config)
+        model = make_model(size).train()
+        with forward.precision(model, config.precision):
+            history = train_with(Timed(model, objective, config, Path(folder), 0), objective, config)
         clock.mark()
     assert float(history.stats_SG2[:, :, 1].sum()) == steps * ROWS * ROW_TOKENS
     return float(history.stats_SG2[-1, 0, 0] / history.stats_SG2[-1, 0, 1])

@@ -3,7 +3,8 @@
 A small model on a CPU spends more time on memory traffic than on matrix products. Four things help: a batch
 is one flat run of documents without padding, each document attends to itself only and in slices that skip
 what causality hides, the gain of every RMSNorm is folded into the matrix behind it, and the logits of the
-output head are never held at once.
+output head are never held at once. Matrix products, and what lies between two of them, may be in bfloat16
+(Layout.dtype); the residual stream, norms, rotation, losses and the sums of gradients stay in float32.
 
 Shapes: N tokens, D width, H query heads, K key heads, G = H/K, S head size, F feed-forward width,
 V vocabulary, C query tokens in a slice, P key tokens in a slice.
@@ -45,10 +46,19 @@ class Layout:
     sin_NS: Tensor
     slices: tuple[AttentionSlice, ...]
     eps: float
+    dtype: torch.dtype
+    """Of the operands of matrix products."""
 
 
 def make_layout(
-    lengths: Sequence[int], *, heads: int, kv_heads: int, head_size: int, theta: float, eps: float
+    lengths: Sequence[int],
+    *,
+    heads: int,
+    kv_heads: int,
+    head_size: int,
+    theta: float,
+    eps: float,
+    dtype: torch.dtype = torch.float32,
 ) -> Layout:
     """Lay out a flat batch of documents; positions start at 0 in each.
 
@@ -59,18 +69,19 @@ def make_layout(
         head_size: Width of a head.
         theta: Base of the rotation.
         eps: Of the norms.
+        dtype: Of the operands of matrix products: float32 or bfloat16.
     """
     positions_N = torch.cat([torch.arange(length) for length in lengths])
     steps = torch.arange(0, head_size, 2, dtype=torch.float32)
     angles = positions_N[:, None].float() * (1.0 / theta ** (steps / head_size))
-    return Layout(heads, kv_heads, angles.cos(), angles.sin(), _cut(lengths), eps)
+    return Layout(heads, kv_heads, angles.cos(), angles.sin(), _cut(lengths, dtype), eps, dtype)
 
 
-def _cut(lengths: Sequence[int]) -> tuple[AttentionSlice, ...]:
+def _cut(lengths: Sequence[int], dtype: torch.dtype) -> tuple[AttentionSlice, ...]:
     """Cut documents into slices of at most ATTENTION_SLICE queries; short neighbours share one."""
-    hidden = torch.finfo(torch.float32).min
+    hidden = torch.finfo(dtype).min
     longest = max(max(lengths), ATTENTION_SLICE)
-    causal = torch.full((min(longest, ATTENTION_SLICE), longest), hidden)
+    causal = torch.full((min(longest, ATTENTION_SLICE), longest), hidden, dtype=dtype)
     found, start = [], 0
     for group in _neighbours(lengths):
         end = start + sum(group)
@@ -108,26 +119,29 @@ class AttentionBlock(torch.autograd.Function):
     def forward(ctx: Any, x_ND: Tensor, gain_D: Tensor, w_qkv: Tensor, w_o: Tensor, layout: Layout) -> Tensor:
         """Run the block and keep what the backward pass needs."""
         scale_N1 = _inverse_rms(x_ND, layout.eps)
-        qkv = (x_ND * scale_N1) @ (w_qkv * gain_D).t()
-        query, key, value = _rotate_in(qkv, layout)
+        qkv = (x_ND * scale_N1).to(layout.dtype) @ (w_qkv * gain_D).to(layout.dtype).t()
+        query, key, value = (part.to(layout.dtype) for part in _rotate_in(qkv.float(), layout))
         mixed, probs = _attend(query, key, value, layout)
         mixed_ND = mixed.view(layout.kv_heads, len(x_ND), -1).transpose(0, 1).reshape(len(x_ND), -1)
         ctx.save_for_backward(x_ND, scale_N1, gain_D, w_qkv, w_o, query, key, value, mixed_ND, *probs)
         ctx.layout = layout
-        return torch.addmm(x_ND, mixed_ND, w_o.t())
+        return _add_product(x_ND, mixed_ND, w_o.to(layout.dtype).t())
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Any, ...]:
         """Gradients of x, gain, w_qkv and w_o."""
         (grad_ND,) = grad_outputs
         x_ND, scale_N1, gain_D, w_qkv, w_o, query, key, value, mixed_ND, *probs = ctx.saved_tensors
-        d_w_o = grad_ND.t() @ mixed_ND
-        d_mixed = (grad_ND @ w_o).view(x_ND.shape[0], key.shape[0], -1).transpose(0, 1).reshape(query.shape)
+        dtype = query.dtype
+        d_out = grad_ND.to(dtype)
+        d_w_o = (d_out.t() @ mixed_ND).float()
+        d_mixed = (d_out @ w_o.to(dtype)).view(len(x_ND), len(key), -1).transpose(0, 1).reshape(query.shape)
         d_query, d_key, d_value = _attend_backward(d_mixed, query, key, value, probs, ctx.layout)
-        d_qkv = _rotate_out(d_query, d_key, d_value, ctx.layout)
+        d_qkv = _rotate_out(d_query.float(), d_key.float(), d_value, ctx.layout).to(dtype)
         normed_ND = x_ND * scale_N1
-        d_folded = d_qkv.t() @ normed_ND
-        d_x = _norm_backward(d_qkv @ (w_qkv * gain_D), normed_ND, scale_N1).add_(grad_ND)
+        d_folded = (d_qkv.t() @ normed_ND.to(dtype)).float()
+        d_normed = (d_qkv @ (w_qkv * gain_D).to(dtype)).float()
+        d_x = _norm_backward(d_normed, normed_ND, scale_N1).add_(grad_ND)
         return d_x, (d_folded * w_qkv).sum(0), d_folded * gain_D, d_w_o, None
 
 
@@ -136,17 +150,17 @@ class FeedForwardBlock(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x_ND: Tensor, gain_D: Tensor, w_gate_up: Tensor, w_down: Tensor, eps: float
+        ctx: Any, x_ND: Tensor, gain_D: Tensor, w_gate_up: Tensor, w_down: Tensor, layout: Layout
     ) -> Tensor:
         """Run the block slice by slice."""
-        scale_N1 = _inverse_rms(x_ND, eps)
-        folded = (w_gate_up * gain_D).t()
-        hidden = x_ND.new_empty(x_ND.shape[0], w_gate_up.shape[0])
+        scale_N1 = _inverse_rms(x_ND, layout.eps)
+        folded, down = (w_gate_up * gain_D).to(layout.dtype).t(), w_down.to(layout.dtype).t()
+        hidden = x_ND.new_empty(x_ND.shape[0], w_gate_up.shape[0], dtype=layout.dtype)
         out = torch.empty_like(x_ND)
         for rows in _slices(x_ND.shape[0]):
-            torch.mm(x_ND[rows] * scale_N1[rows], folded, out=hidden[rows])
+            torch.mm((x_ND[rows] * scale_N1[rows]).to(layout.dtype), folded, out=hidden[rows])
             gate, up = hidden[rows].chunk(2, dim=1)
-            torch.addmm(x_ND[rows], functional.silu(gate).mul_(up), w_down.t(), out=out[rows])
+            _add_product(x_ND[rows], functional.silu(gate).mul_(up), down, out=out[rows])
         ctx.save_for_backward(x_ND, scale_N1, gain_D, w_gate_up, w_down, hidden)
         return out
 
@@ -155,22 +169,25 @@ class FeedForwardBlock(torch.autograd.Function):
         """Gradients of x, gain, w_gate_up and w_down."""
         (grad_ND,) = grad_outputs
         x_ND, scale_N1, gain_D, w_gate_up, w_down, hidden = ctx.saved_tensors
-        folded = w_gate_up * gain_D
+        dtype = hidden.dtype
+        folded, down = (w_gate_up * gain_D).to(dtype), w_down.to(dtype)
         d_folded, d_down = torch.zeros_like(w_gate_up), torch.zeros_like(w_down)
         d_x = torch.empty_like(x_ND)
         for rows in _slices(x_ND.shape[0]):
             gate, up = hidden[rows].chunk(2, dim=1)
             active = functional.silu(gate)
-            d_product = grad_ND[rows] @ w_down
-            d_down.addmm_(grad_ND[rows].t(), active * up)
+            d_out = grad_ND[rows].to(dtype)
+            d_product = d_out @ down
+            _add_product(d_down, d_out.t(), active * up, out=d_down)
             d_hidden = torch.empty_like(hidden[rows])
             torch.mul(d_product, active, out=d_hidden[:, up.shape[1] :])
             torch.ops.aten.silu_backward.grad_input(
                 d_product.mul_(up), gate, grad_input=d_hidden[:, : up.shape[1]]
             )
             normed = x_ND[rows] * scale_N1[rows]
-            d_folded.addmm_(d_hidden.t(), normed)
-            d_x[rows] = _norm_backward(d_hidden @ folded, normed, scale_N1[rows]).add_(grad_ND[rows])
+            _add_product(d_folded, d_hidden.t(), normed.to(dtype), out=d_folded)
+            d_normed = (d_hidden @ folded).float()
+            d_x[rows] = _norm_backward(d_normed, normed, scale_N1[rows]).add_(grad_ND[rows])
         return d_x, (d_folded * w_gate_up).sum(0), d_folded * gain_D, d_down, None
 
 
@@ -189,24 +206,24 @@ class HeadLoss(torch.autograd.Function):
         targets_N: Tensor,
         weights_N: Tensor,
         eps: float,
+        dtype: torch.dtype,
     ) -> tuple[Tensor, Tensor]:
         """Return the weighted sum of the losses (a scalar) and the unweighted loss of every token (N,)."""
         scale_N1 = _inverse_rms(x_ND, eps)
-        folded = w_head * gain_D
+        folded = (w_head * gain_D).to(dtype)
         losses_N = x_ND.new_empty(x_ND.shape[0])
         d_x, d_folded = torch.empty_like(x_ND), torch.zeros_like(w_head)
         for rows in _slices(x_ND.shape[0]):
             normed = x_ND[rows] * scale_N1[rows]
-            logits_CV = normed @ folded.t()
+            logits_CV = (normed.to(dtype) @ folded.t()).float()
             target_C1 = targets_N[rows, None]
             right_C1 = logits_CV.gather(1, target_C1)
-            norm_C1 = logits_CV.logsumexp(1, keepdim=True)
+            norm_C1, d_logits = _probabilities(logits_CV, fused=dtype != torch.float32)
             losses_N[rows] = (norm_C1 - right_C1)[:, 0]
-            d_logits = logits_CV.sub_(norm_C1).exp_()
             d_logits.scatter_add_(1, target_C1, d_logits.new_full(target_C1.shape, -1.0))
-            d_logits.mul_(weights_N[rows, None])
-            d_folded.addmm_(d_logits.t(), normed)
-            d_x[rows] = _norm_backward(d_logits @ folded, normed, scale_N1[rows])
+            d_logits = d_logits.mul_(weights_N[rows, None]).to(dtype)
+            _add_product(d_folded, d_logits.t(), normed.to(dtype), out=d_folded)
+            d_x[rows] = _norm_backward((d_logits @ folded).float(), normed, scale_N1[rows])
         ctx.save_for_backward(d_x, d_folded, gain_D, w_head)
         ctx.mark_non_differentiable(losses_N)
         return losses_N @ weights_N, losses_N
@@ -217,11 +234,30 @@ class HeadLoss(torch.autograd.Function):
         grad = grad_outputs[0]
         d_x, d_folded, gain_D, w_head = ctx.saved_tensors
         d_folded = d_folded * grad
-        return d_x * grad, (d_folded * w_head).sum(0), d_folded * gain_D, None, None, None
+        return d_x * grad, (d_folded * w_head).sum(0), d_folded * gain_D, None, None, None, None
 
 
 def _slices(count: int) -> list[slice]:
     return [slice(start, min(start + TOKEN_SLICE, count)) for start in range(0, count, TOKEN_SLICE)]
+
+
+def _add_product(x: Tensor, one: Tensor, two: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """X + one @ two in float32, whatever the factors are in."""
+    if one.dtype == x.dtype:
+        return torch.addmm(x, one, two, out=out)
+    return torch.add(x, (one @ two).float(), out=out)
+
+
+def _probabilities(logits_CV: Tensor, *, fused: bool) -> tuple[Tensor, Tensor]:
+    """Logarithm of the normaliser (C, 1) and softmax (C, V); uses the logits up.
+
+    Fused it takes less than half the time and rounds otherwise; recorded float32 results keep their bits.
+    """
+    if not fused:
+        norm_C1 = logits_CV.logsumexp(1, keepdim=True)
+        return norm_C1, logits_CV.sub_(norm_C1).exp_()
+    probs_CV = logits_CV.softmax(1)
+    return logits_CV.amax(1, keepdim=True) - probs_CV.amax(1, keepdim=True).log(), probs_CV
 
 
 def _inverse_rms(x_ND: Tensor, eps: float) -> Tensor:

@@ -39,6 +39,14 @@ def hidden_states(model: PreTrainedModel, inputs_N: Tensor, lengths: Sequence[in
     """
     if not is_fast(model):
         return forward_any.hidden_states(model, inputs_N, lengths)
+    dtype = _product_type()
+    with torch.autocast("cpu", enabled=False):
+        return _fast_states(model, inputs_N, lengths, dtype)
+
+
+def _fast_states(
+    model: PreTrainedModel, inputs_N: Tensor, lengths: Sequence[int], dtype: torch.dtype
+) -> Tensor:
     config: Any = model.config
     layout = blocks.make_layout(
         lengths,
@@ -47,6 +55,7 @@ def hidden_states(model: PreTrainedModel, inputs_N: Tensor, lengths: Sequence[in
         head_size=config.hidden_size // config.num_attention_heads,
         theta=config.rope_parameters["rope_theta"],
         eps=config.rms_norm_eps,
+        dtype=dtype,
     )
     body: Any = model.model
     x_ND = torch.nn.functional.embedding(inputs_N, body.embed_tokens.weight)
@@ -58,7 +67,7 @@ def hidden_states(model: PreTrainedModel, inputs_N: Tensor, lengths: Sequence[in
         )
         gain = layer.post_attention_layernorm.weight
         x_ND = blocks.FeedForwardBlock.apply(
-            x_ND, gain, feed_forward.gate_up_proj.weight, feed_forward.down_proj.weight, layout.eps
+            x_ND, gain, feed_forward.gate_up_proj.weight, feed_forward.down_proj.weight, layout
         )
     return x_ND
 
@@ -79,10 +88,11 @@ def token_losses(
     if len(counted) < len(weights_N):
         x_ND, targets_N, weights_N = x_ND[counted], targets_N[counted], weights_N[counted]
     if is_fast(model):
-        norm = _norm(model)
-        total, losses = blocks.HeadLoss.apply(
-            x_ND, norm.weight, head_weight(model), targets_N, weights_N, norm.variance_epsilon
-        )
+        norm, dtype = _norm(model), _product_type()
+        with torch.autocast("cpu", enabled=False):
+            total, losses = blocks.HeadLoss.apply(
+                x_ND, norm.weight, head_weight(model), targets_N, weights_N, norm.variance_epsilon, dtype
+            )
     else:
         losses = -target_logps(model, final_states(model, x_ND), targets_N)
         total = losses @ weights_N
@@ -160,12 +170,16 @@ def token_margins(model: PreTrainedModel, states_KD: Tensor, chosen_K: Tensor, r
 def precision(model: PreTrainedModel, name: Precision) -> contextlib.AbstractContextManager[Any]:
     """Within this context the products of a model's layers are made in float32 or bfloat16.
 
-    `auto` is decided by models.precision. The fast blocks are float32. Weights are rounded at every use: the
-    cache of autocast would keep those of the first step for as long as the context lasts.
+    `auto` is decided by models.precision. The fast blocks read from autocast which it is. Weights are rounded
+    at every use: the cache of autocast would keep those of the first step for as long as the context lasts.
     """
-    if is_fast(model) or not takes_bfloat16(name, model.num_parameters()):
+    if not takes_bfloat16(name, model.num_parameters(), fast=is_fast(model)):
         return contextlib.nullcontext()
     return torch.autocast("cpu", torch.bfloat16, cache_enabled=False)
+
+
+def _product_type() -> torch.dtype:
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
 
 
 def is_fast(model: PreTrainedModel) -> bool:

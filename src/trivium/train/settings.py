@@ -46,7 +46,7 @@ class LoopConfig:
     micro_tokens: int = 4096
     """Tokens of one forward pass on one rank; changes memory and rounding, nothing else."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the products in models other than Phi-3, weights stay float32; auto: bfloat16 where it is faster."""
+    """Of the products; weights stay float32. auto: bfloat16 where it is at least twice as fast."""
     ranks: int = 1
     """Processes that share every step; part of the recipe, because rounding depends on it."""
     checkpoint_steps: int = 100

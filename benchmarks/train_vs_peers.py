@@ -35,7 +35,6 @@ WARM_UP = 2
 ROUNDS = 2
 TARGET = 1.5
 PLAIN_SHELL = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-PRECISIONS = {"auto": "auto", "fp32": "float32", "bf16": "bfloat16"}
 PEERS = ("trainer", "sft_trainer", "litgpt")
 
 
@@ -87,7 +86,7 @@ def ours(size: str, steps: int, precision: str, clock: Clock) -> float:
     vocab = phi.LADDER[size].vocab
     config = LoopConfig(
         learning_rate=LEARNING_RATE, schedule="constant", rows=ROWS, row_tokens=ROW_TOKENS,
-        micro_tokens=ROWS * ROW_TOKENS, checkpoint_steps=10**9, precision=PRECISIONS[precision],
+        micro_tokens=ROWS * ROW_TOKENS, checkpoint_steps=10**9, precision=precision,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "tokens"
@@ -115,7 +114,7 @@ def dataset(size: str, steps: int) -> Any:
 
 def arguments(kind: Any, folder: str, steps: int, precision: str, **more: Any) -> Any:
     return kind(
-        output_dir=folder, use_cpu=True, bf16=precision == "bf16", per_device_train_batch_size=ROWS,
+        output_dir=folder, use_cpu=True, bf16=precision == "bfloat16", per_device_train_batch_size=ROWS,
         max_steps=steps, learning_rate=LEARNING_RATE, lr_scheduler_type="constant", max_grad_norm=1.0,
         optim="adamw_torch_fused", logging_strategy="no", save_strategy="no", report_to=[],
         disable_tqdm=True, gradient_checkpointing=False, **more,
@@ -194,7 +193,7 @@ def litgpt(size: str, steps: int, precision: str, clock: Clock) -> float:
     data = torch.from_numpy(rows(steps, shape.vocab)).split(ROWS)
     for batch in data:
         clock.mark()
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
             logits = model(batch[:, :ROW_TOKENS].contiguous())
             loss = chunked_cross_entropy(logits, batch[:, 1:].contiguous())
         loss.backward()
@@ -259,16 +258,16 @@ def contest(size: str, steps: int) -> None:
     from trivium.models.precision import GAIN, bfloat16_gain
 
     torch.set_num_threads(1)
-    kinds = ("fp32", "bf16") if bfloat16_gain() >= GAIN else ("fp32",)
+    kinds = ("float32", "bfloat16") if bfloat16_gain() >= GAIN else ("float32",)
     entries = [("ours", "auto", "ours")]
-    entries += [(peer, kind, "ours") for peer in PEERS for kind in kinds] + [("trainer", "fp32", "shell")]
+    entries += [(peer, kind, "ours") for peer in PEERS for kind in kinds] + [("trainer", "float32", "shell")]
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for _ in range(ROUNDS):
         for entry in entries:
             one = child(entry[0], size, steps, *entry[1:])
             best = max(one, found.get(entry, one), key=lambda result: result["tokens_per_second"])
             found[entry] = best
-    peaks = child("gemm", size, steps, "fp32", "ours")
+    peaks = child("gemm", size, steps, "float32", "ours")
     shape = phi.LADDER[size]
     flops = phi.flops_per_token(shape, ROW_TOKENS)
     print(f"\n{size}: {phi.count_parameters(shape):,} parameters, {ROWS} x {ROW_TOKENS} tokens a step")
@@ -277,7 +276,7 @@ def contest(size: str, steps: int) -> None:
         name, precision, malloc = entry
         share = flops * one["tokens_per_second"] / peaks["float32"]
         print(
-            f"{name:12} {precision} malloc {malloc:6} {one['tokens_per_second']:8.0f} tokens/s, "
+            f"{name:12} {precision:8} malloc {malloc:6} {one['tokens_per_second']:8.0f} tokens/s, "
             f"{share:5.0%} of the float32 peak, {one['memory_mib']:6.0f} MiB, loss {one['loss']:.2f}"
         )
     mine = found[entries[0]]

@@ -242,7 +242,7 @@ def _slices(count: int) -> list[slice]:
 
 
 def _add_product(x: Tensor, one: Tensor, two: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """X + one @ two in float32, whatever the factors are in."""
+    """Add a product to x, in float32, whatever the factors are in."""
     if one.dtype == x.dtype:
         return torch.addmm(x, one, two, out=out)
     return torch.add(x, (one @ two).float(), out=out)

@@ -35,7 +35,7 @@ def test_progress_is_written_for_whoever_watches(tmp_path):
     work = live.read_work(tmp_path)
     assert (work.label, work.total, work.alive, work.left_seconds) == ("sft", 0, True, None)
     with WrittenProgress(SilentProgress(), tmp_path / "scratch", "train", 100, "steps") as bar:
-        bar.advance(40)  # done before this start
+        bar.resume(40)
         bar.advance(10)
         bar.note("loss 2.0")
     facts = files.read_json(tmp_path / "scratch" / PROGRESS_FILE)

@@ -108,7 +108,7 @@ def keep_shards(
         for index in set(range(len(shards))) - set(waiting):
             sums.update(read_json(_done_path(folder, index)).get("tally", {}))
         bar.note(_spell(sums))
-        bar.advance(sum(amounts) - sum(amounts[index] for index in waiting))
+        bar.resume(sum(amounts) - sum(amounts[index] for index in waiting))
         jobs = [(index, shards[index]) for index in waiting]
         for place, numbers in _as_finished(stage, keep, jobs, workers):
             sums.update(numbers)

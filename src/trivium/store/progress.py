@@ -23,6 +23,9 @@ WRITTEN_SECONDS = 1.0
 class Progress(Protocol):
     """What a stage sees of a progress bar."""
 
+    def resume(self, n: int) -> None:
+        """Count n units as done before this start: the rate leaves them out. At most once, first of all."""
+
     def advance(self, n: int = 1) -> None:
         """Count n more units as done."""
 
@@ -48,6 +51,9 @@ def rate_text(rate: float) -> str:
 class SilentProgress:
     """Counts and shows nothing; for tests and library use."""
 
+    def resume(self, n: int) -> None:
+        """Ignore the count."""
+
     def advance(self, n: int = 1) -> None:
         """Ignore the count."""
 
@@ -68,9 +74,13 @@ class PlainProgress:
     def __init__(self, label: str, total: int, unit: str) -> None:
         """Remember what is counted; nothing is printed before the first interval."""
         self.label, self.total, self.unit = label, total, unit
-        self.done = 0
+        self.done = self.before = 0
         self.words = ""
         self.started = self.printed = time.monotonic()
+
+    def resume(self, n: int) -> None:
+        """Count n units that took none of the time since the start."""
+        self.done = self.before = n
 
     def advance(self, n: int = 1) -> None:
         """Count n more units; print when ten seconds have passed since the last line."""
@@ -85,7 +95,7 @@ class PlainProgress:
         self.words = f", {text}" if text else ""
 
     def _line(self, seconds: float) -> str:
-        rate = self.done / max(seconds, 1e-9)
+        rate = (self.done - self.before) / max(seconds, 1e-9)
         left = (self.total - self.done) / rate if rate else 0.0
         return (
             f"{self.label}: {self.done:,}/{self.total:,} {self.unit}{self.words}, "
@@ -119,6 +129,10 @@ class BarProgress:
         )
         self.task = self.bar.add_task(label, total=max(total, 1), unit=unit, rate="", words="")
 
+    def resume(self, n: int) -> None:
+        """Start the bar at n units."""
+        self.bar.reset(self.task, completed=n)
+
     def advance(self, n: int = 1) -> None:
         """Count n more units and refresh the rate."""
         self.bar.advance(self.task, n)
@@ -146,19 +160,19 @@ class WrittenProgress:
         """Remember what is counted; the file appears on enter."""
         self.shown, self.path = shown, folder / PROGRESS_FILE
         self.state: dict[str, Any] = {"label": label, "total": total, "unit": unit, "done": 0, "words": ""}
-        self.first: int | None = None
+        self.before = 0
         self.written = 0.0
 
-    def advance(self, n: int = 1) -> None:
-        """Count n more units.
+    def resume(self, n: int) -> None:
+        """Count n units as done before this start."""
+        self.shown.resume(n)
+        self.state["done"] = self.before = n
+        self._write(now=True)
 
-        What the first call counts was done before this start (a resumed stage), or is one unit among many;
-        the rate leaves it out.
-        """
+    def advance(self, n: int = 1) -> None:
+        """Count n more units."""
         self.shown.advance(n)
         self.state["done"] += n
-        if self.first is None:
-            self.first = self.state["done"]
         self._write()
 
     def note(self, text: str) -> None:
@@ -170,7 +184,7 @@ class WrittenProgress:
         clock = time.time()
         if now or clock - self.written >= WRITTEN_SECONDS:
             self.written = clock
-            times = {"started": self.started, "updated": clock, "done_at_start": self.first or 0}
+            times = {"started": self.started, "updated": clock, "done_at_start": self.before}
             write_json(self.path, self.state | times | process_facts())
 
     def __enter__(self) -> Self:

@@ -182,7 +182,7 @@ def train_with(
         _progress(label, sum(sizes), objective.unit, rank, engine.scratch) as bar,
         _shown(log, start, label, config) as shown,
     ):
-        bar.advance(sum(sizes[:start]))
+        bar.resume(sum(sizes[:start]))
         for step in range(start, objective.num_steps):
             _take(engine, history, step, config)
             bar.advance(sizes[step])

@@ -27,17 +27,17 @@ from trivium.train.sft_stage import SFTConfig
 
 MODEL = "models/SmolLM2-135M-Instruct"
 DATA = "data"
-SFT_RATE = 5e-5
-"""All weights of a pretrained model move; the rate of the lab notebook's runs on this model."""
+SFT_RATE = 1e-4
+"""All weights of a pretrained model move; sums are learnt late, and at half the rate not in one pass."""
 DPO_RATE = 2e-6
 """A few per cent of that: a preference round moves what fine-tuning settled."""
 RANKS = 2
 """Processes that train, one a core."""
 PASSES = {"constraints": 2.0, "fact_answer": 8.0}
 """Over these flows, one over the others: problems are plenty, facts that a small model knows are few."""
-REFUSAL_FRAC = 0.06
-"""Of the fine-tuning set: about two of five questions that the model got wrong. Seen .4 times where a known
-answer is seen 8 times, refusing pays below a chance of being right of .4 / (.4 + 8) = 5 %."""
+REFUSAL_FRAC = 0.02
+"""Of the fine-tuning set: about one of five questions that the model got wrong. Seen .2 times where a known
+answer is seen 8 times, refusing pays below a chance of being right of .2 / (.2 + 8) = 2 %."""
 
 UNTOUCHED = GuardConfig().untouched
 
@@ -57,14 +57,15 @@ def recipe() -> Recipe:
         stages=("sft_data", "sft", "pivotal", "dpo1", "dpo2", "report", "guard"),
         sft_data=SFTDataConfig(
             replies=4,
+            max_new_tokens=64,
             refusal_frac=REFUSAL_FRAC,
             keep_known=False,
             open=OpenDataConfig(
                 data=DATA,
                 model=MODEL,
-                problems=2_500,
-                short_problems=2_400,
-                sum_sheets=600,
+                problems=700,
+                short_problems=7_000,
+                sum_sheets=1_000,
                 facts=1_200,
                 requests=640,
             ),

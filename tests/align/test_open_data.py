@@ -151,3 +151,38 @@ def test_any_model_is_asked_through_its_own_template(tmp_path):
     tokenizer = cached_tokenizer(model)
     sides = [requests_for(tokenizer, question, how, 512) for how in (own, ours)]
     assert sides[0] == sides[1]  # for a checkpoint of ours the two are one
+
+
+def test_a_name_that_the_question_says_is_no_answer():
+    fact = FACT | {"context": "Question: What is the capital of Oz?\nAnswer:", "answer": "Emerald City",
+                   "aliases": ["Capital of Oz", "The Emerald City"]}  # fmt: skip
+    (question,) = open_data.fact_questions([fact], 5, 0)
+    assert verify.judge("regex", "The capital of Oz is Paris.", question.answer) == Verdict.WRONG
+    assert verify.judge("regex", "The capital of Oz is Emerald City.", question.answer) == Verdict.RIGHT
+    assert open_data.fact_questions([fact | {"answer": "Oz", "aliases": []}], 5, 0) == []
+
+
+def test_what_is_known_is_learnt_in_the_models_own_words(tmp_path):
+    tokenizer = cached_tokenizer(str(save(tmp_path / "model", 1, chat_model=True)))
+    (question,) = open_data.fact_questions([FACT], 5, 0)
+    question = dataclasses.replace(question, id="q")
+    bare = open_data.chat_row("fact_answer", question.prompt, "Yen.", "q")
+    refusal = open_data.chat_row("fact_refusal", question.prompt, "I do not know.", "q")
+    own = [
+        rollout(tokenizer, "It is the yen sign, of course.", "right"),
+        rollout(tokenizer, "It is the yen. It was", "right", "length"),
+        rollout(tokenizer, "The yen, which", "right", "length"),
+    ]
+    said = [
+        [
+            row.messages[1].content
+            for row in open_data.in_own_words(tokenizer, [bare, refusal], [question], given)
+        ]
+        for given in (own, own[:1], own[2:], [])
+    ]
+    assert said == [
+        ["It is the yen.", "I do not know."],
+        ["It is the yen sign, of course.", "I do not know."],
+        ["Yen.", "I do not know."],
+        ["Yen.", "I do not know."],
+    ]

@@ -1,10 +1,11 @@
 """Fine-tuning data for any model: public problems, what it knows, and instructions that it can obey.
 
 Word problems come with their worked solutions, public ones and short ones by rule. Fact questions are asked
-of the model first: what it usually gets right is answered, what it usually gets wrong is refused (Phi-4
-report, section 4.4). Constraints are put on real requests and only replies of the model's own that a program
-finds to obey them are learnt, or, where none does, one of them after a small change that makes it obey; a
-reply that obeys against one that does not makes a preference pair, so that DPO raises instruction following.
+of the model first: what it usually gets right is answered, in its own words, so that knowing is not unlearnt,
+what it usually gets wrong is refused (Phi-4 report, section 4.4). Constraints are put on real requests and
+only replies of the model's own that a program finds to obey them are learnt, or, where none does, one of them
+after a small change that makes it obey; a reply that obeys against one that does not makes a preference pair,
+so that DPO raises instruction following.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trivium import verify
 from trivium.align import fact_data
 from trivium.align.asking import MODEL_STYLE, Asking, ask, by_question, cached_tokenizer, reply_text
-from trivium.align.refusal import Rule
+from trivium.align.refusal import ANSWER, Rule
 from trivium.errors import DataError
 from trivium.models.prompting import make_asker, stop_ids
 from trivium.problems import arithmetic, schemas
@@ -68,6 +70,7 @@ def run(config: SFTDataConfig, stage: StageDir) -> dict[str, Any]:
     )
     asked = fact_data.tally_all(tokenizer, facts, fact_rollouts)
     known, knowledge, unused = fact_data.examples_of(asked, rule)
+    known = in_own_words(tokenizer, known, facts, fact_rollouts)
     obeyed, pairs, missed = instructions(told.model, requests, request_rollouts)
     bounded, cut = fact_data.bound_refusals(known, len(words) + len(obeyed), config.refusal_frac)
     stage.drop([*unused, *cut, *missed])
@@ -163,12 +166,19 @@ def chat_row(flow: str, prompt: str, reply: str, parent: str) -> Example:
 
 
 def fact_questions(rows: Sequence[Mapping[str, Any]], count: int, seed: int) -> list[Question]:
-    """Questions whose right replies name the answer or one of its other names as whole words."""
+    """Questions whose right replies name the answer or one of its other names as whole words.
+
+    A name that the question itself says is none (`Capital of Papua New Guinea` stands among those of Port
+    Moresby): every reply that repeats the question would be right.
+    """
     found = []
     for _, row in drawn(rows, count, seed):
         text = str(row.get("question") or row["context"].removeprefix("Question: ").split("\nAnswer:")[0])
-        names = sorted({str(row["answer"]), *map(str, row.get("aliases", ()))}, key=len)[:ALIASES]
-        pattern = r"(?i)(?<!\w)(?:" + "|".join(re.escape(name) for name in names if name) + r")(?!\w)"
+        named = {str(row["answer"]), *map(str, row.get("aliases", ()))}
+        names = sorted((name for name in named if name and not re.search(said([name]), text)), key=len)
+        if not names:
+            continue
+        pattern = said(names[:ALIASES])
         found.append(
             Question(
                 id=row_id(f"{STEP}.facts", [], text),
@@ -183,6 +193,44 @@ def fact_questions(rows: Sequence[Mapping[str, Any]], count: int, seed: int) -> 
             )
         )
     return found
+
+
+def said(names: Sequence[str]) -> str:
+    """The pattern that finds one of the names as whole words, in capitals or not."""
+    return r"(?i)(?<!\w)(?:" + "|".join(re.escape(name) for name in names) + r")(?!\w)"
+
+
+def in_own_words(
+    tokenizer: Tokenizer,
+    examples: Sequence[Example],
+    questions: Sequence[Question],
+    rollouts: Sequence[Rollout],
+) -> list[Example]:
+    """Put the model's own shortest right reply in the place of a bare answer; where it has none, keep that.
+
+    A reply that ran out of tokens counts up to its last whole sentence.
+    """
+    asked, grouped, found = {one.id: one for one in questions}, by_question(rollouts), []
+    for row in examples:
+        if row.flow == fact_data.FLOWS[ANSWER]:
+            question = asked[row.parents[0]]
+            replies = [whole_text(tokenizer, one) for one in grouped.get(question.id, [])]
+            right = [text for text in replies if text and is_right(question, text)]
+            if right:
+                row = chat_row(row.flow, question.prompt, min(right, key=len), question.id)
+        found.append(row)
+    return found
+
+
+def whole_text(tokenizer: Tokenizer, reply: Rollout) -> str:
+    """Return what a reply says; up to its last whole sentence where it ran out of tokens."""
+    text = reply_text(tokenizer, reply.completion_ids)
+    return text if reply.finish == "eos" else up_to_a_sentence(text)
+
+
+def is_right(question: Question, reply: str) -> bool:
+    """Whether the question's own verifier accepts the reply."""
+    return verify.judge(question.verifier, reply, question.answer) == Verdict.RIGHT
 
 
 def constrained(rows: Sequence[Mapping[str, Any]], count: int, seed: int) -> list[Question]:
@@ -252,8 +300,7 @@ def obeying(
             return row
     picks = constraints.decode(request.answer)
     for row in (*whole, *(row for row in replies if row.finish != "eos")):
-        text = reply_text(tokenizer, row.completion_ids)
-        text = mended(text if row.finish == "eos" else up_to_a_sentence(text), picks)
+        text = mended(whole_text(tokenizer, row), picks)
         if text:
             ids = [*tokenizer.encode(text), end_id]
             return dataclasses.replace(row, completion_ids=ids, logprobs=[], verdict=str(Verdict.RIGHT))

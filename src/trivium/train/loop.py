@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 RECENT = 50
 """Accepted steps whose median gradient norm a spike is measured against."""
+TIDY_SECONDS = 60.0
+"""Time after which freed memory is handed back: rows of all lengths leave holes that nothing fits into."""
 
 
 class Objective(Protocol):
@@ -105,7 +108,9 @@ def run_job(job: Job) -> tuple[PreTrainedModel, History]:
     """Train with as many ranks as the configuration says; returns the model and what happened."""
     job.scratch.mkdir(parents=True, exist_ok=True)
     group = job.config.sharding == "fsdp"
-    return runtime.run_ranks(_run_rank, job.config.ranks, job.scratch / "rendezvous", (job,), group=group)
+    done = runtime.run_ranks(_run_rank, job.config.ranks, job.scratch / "rendezvous", (job,), group=group)
+    runtime.return_memory()  # gradients and optimizer are gone, and the process may go on with other stages
+    return done
 
 
 def _run_rank(rank: int, job: Job) -> tuple[PreTrainedModel | None, History]:
@@ -183,6 +188,7 @@ def train_with(
         _shown(log, start, label, config) as shown,
     ):
         bar.resume(sum(sizes[:start]))
+        tidied = time.monotonic()
         for step in range(start, objective.num_steps):
             _take(engine, history, step, config)
             bar.advance(sizes[step])
@@ -190,6 +196,9 @@ def train_with(
                 tracker.log(step, trackers.numbers_of(history, step, objective.groups))
             if (step + 1) % config.checkpoint_steps == 0:
                 engine.save(step + 1, history)
+            if time.monotonic() - tidied > TIDY_SECONDS:
+                runtime.return_memory()
+                tidied = time.monotonic()
     return history
 
 

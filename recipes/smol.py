@@ -8,7 +8,7 @@ Needs the model's folder and a folder with gsm8k-train, mc-core-a, self-instruct
 tasks that the guard measures (`trivium evaluate --tasks list`). Fine-tuning on word problems, on facts by
 what the model knows and on its own replies that obey; two DPO rounds of different strength on pivotal tokens
 and on whole replies; then the guard keeps the round that gains most and loses nothing, and shows it beside
-the start on items that chose nothing. Training takes 8 GB in each of two processes; `--set sft.loop.ranks=1`
+the start on items that chose nothing. Training takes 8 to 11 GB in each of two processes; `--set sft.loop.ranks=1`
 and the same of dpo1 and dpo2 make it one.
 """
 

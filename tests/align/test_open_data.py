@@ -7,8 +7,9 @@ import pytest
 from tests.evaluate.conftest import save
 
 from trivium import verify
-from trivium.align import open_data
+from trivium.align import fact_data, open_data
 from trivium.align.asking import MODEL_STYLE, Asking, cached_tokenizer, requests_for
+from trivium.align.refusal import KNOWN, Rule, refusal_for
 from trivium.align.sft_data_stage import OpenDataConfig, SFTDataConfig
 from trivium.errors import DataError
 from trivium.records import Example, Preference, Question, Rollout, Verdict
@@ -166,23 +167,23 @@ def test_what_is_known_is_learnt_in_the_models_own_words(tmp_path):
     tokenizer = cached_tokenizer(str(save(tmp_path / "model", 1, chat_model=True)))
     (question,) = open_data.fact_questions([FACT], 5, 0)
     question = dataclasses.replace(question, id="q")
-    bare = open_data.chat_row("fact_answer", question.prompt, "Yen.", "q")
-    refusal = open_data.chat_row("fact_refusal", question.prompt, "I do not know.", "q")
     own = [
         rollout(tokenizer, "It is the yen sign, of course.", "right"),
         rollout(tokenizer, "It is the yen. It was", "right", "length"),
         rollout(tokenizer, "The yen, which", "right", "length"),
     ]
-    said = [
-        [
-            row.messages[1].content
-            for row in open_data.in_own_words(tokenizer, [bare, refusal], [question], given)
-        ]
-        for given in (own, own[:1], own[2:], [])
+    wrong = [rollout(tokenizer, "The pound.", "wrong")]
+    said = []
+    for given in (own, own[:1], own[2:], wrong):
+        told = open_data.in_own_words(tokenizer, question, given)
+        asked = fact_data.tally_all(tokenizer, [told], given)
+        ((row,), _, _) = fact_data.examples_of(
+            asked, Rule(answer_above=0.3, refuse_below=0.1, keep_known=False)
+        )
+        said.append((row.flow, row.messages[1].content, json.loads(row.meta)["right_frac"]))
+    assert said[:3] == [
+        ("fact_answer", "It is the yen.", 1.0),
+        ("fact_answer", "It is the yen sign, of course.", 1.0),
+        ("fact_answer", "Yen.", 1.0),
     ]
-    assert said == [
-        ["It is the yen.", "I do not know."],
-        ["It is the yen sign, of course.", "I do not know."],
-        ["Yen.", "I do not know."],
-        ["Yen.", "I do not know."],
-    ]
+    assert said[3] == ("fact_refusal", refusal_for("q", KNOWN), 0.0)

@@ -18,10 +18,10 @@ import pytest
 import torch
 
 from trivium.errors import ResourceError
-from trivium.models import export, phi
+from trivium.models import export, phi, runtime
 from trivium.models.load import Tokenizer, load_model
 from trivium.records import Preference
-from trivium.train import checkpoint, streams
+from trivium.train import checkpoint, loop, streams
 from trivium.train.account import loss_table, summary
 from trivium.train.dpo_data import PreferenceData, build_objective
 from trivium.train.dpo_stage import DPOConfig
@@ -95,6 +95,21 @@ def test_the_account_adds_up_to_the_token(job: Job) -> None:
     table = loss_table(history, objective.groups)
     assert table.column("tokens").to_pylist()[-1] == found["tokens"]
     assert set(table.column("source").to_pylist()) == {"code", "web"}
+
+
+def test_memory_is_handed_back_now_and_then_and_at_the_end(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(runtime, "return_memory", lambda: calls.append(1))
+    often, each = [], []
+    for seconds in (1e9, -1.0):
+        monkeypatch.setattr(loop, "TIDY_SECONDS", seconds)
+        calls.clear()
+        model, history = train_afresh(job, tmp_path / str(seconds))
+        often.append(len(calls))
+        each.append(weights(model))
+    assert often == [1, 1 + len(history.lr_S)] and torch.equal(*each)
 
 
 def test_smaller_micro_batches_give_the_same_training(job: Job, tmp_path: Path) -> None:

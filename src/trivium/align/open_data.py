@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from trivium import verify
 from trivium.align import fact_data
 from trivium.align.asking import MODEL_STYLE, Asking, ask, by_question, cached_tokenizer, reply_text
-from trivium.align.refusal import ANSWER, Rule
+from trivium.align.refusal import Rule
 from trivium.errors import DataError
 from trivium.models.prompting import make_asker, stop_ids
 from trivium.problems import arithmetic, schemas
@@ -68,9 +68,10 @@ def run(config: SFTDataConfig, stage: StageDir) -> dict[str, Any]:
     rule = Rule(
         answer_above=config.answer_above, refuse_below=config.refuse_below, keep_known=config.keep_known
     )
+    replies = by_question(fact_rollouts)
+    facts = [in_own_words(tokenizer, one, replies.get(one.id, [])) for one in facts]
     asked = fact_data.tally_all(tokenizer, facts, fact_rollouts)
     known, knowledge, unused = fact_data.examples_of(asked, rule)
-    known = in_own_words(tokenizer, known, facts, fact_rollouts)
     obeyed, pairs, missed = instructions(told.model, requests, request_rollouts)
     bounded, cut = fact_data.bound_refusals(known, len(words) + len(obeyed), config.refusal_frac)
     stage.drop([*unused, *cut, *missed])
@@ -200,37 +201,24 @@ def said(names: Sequence[str]) -> str:
     return r"(?i)(?<!\w)(?:" + "|".join(re.escape(name) for name in names) + r")(?!\w)"
 
 
-def in_own_words(
-    tokenizer: Tokenizer,
-    examples: Sequence[Example],
-    questions: Sequence[Question],
-    rollouts: Sequence[Rollout],
-) -> list[Example]:
-    """Put the model's own shortest right reply in the place of a bare answer; where it has none, keep that.
+def in_own_words(tokenizer: Tokenizer, question: Question, replies: Sequence[Rollout]) -> Question:
+    """Let the shortest right reply be the solution; where there is none, the bare answer stays.
 
     A reply that ran out of tokens counts up to its last whole sentence.
     """
-    asked, grouped, found = {one.id: one for one in questions}, by_question(rollouts), []
-    for row in examples:
-        if row.flow == fact_data.FLOWS[ANSWER]:
-            question = asked[row.parents[0]]
-            replies = [whole_text(tokenizer, one) for one in grouped.get(question.id, [])]
-            right = [text for text in replies if text and is_right(question, text)]
-            if right:
-                row = chat_row(row.flow, question.prompt, min(right, key=len), question.id)
-        found.append(row)
-    return found
+    texts = [whole_text(tokenizer, one) for one in replies]
+    right = [
+        text
+        for text in texts
+        if text and verify.judge(question.verifier, text, question.answer) == Verdict.RIGHT
+    ]
+    return dataclasses.replace(question, solution=min(right, key=len)) if right else question
 
 
 def whole_text(tokenizer: Tokenizer, reply: Rollout) -> str:
     """Return what a reply says; up to its last whole sentence where it ran out of tokens."""
     text = reply_text(tokenizer, reply.completion_ids)
     return text if reply.finish == "eos" else up_to_a_sentence(text)
-
-
-def is_right(question: Question, reply: str) -> bool:
-    """Whether the question's own verifier accepts the reply."""
-    return verify.judge(question.verifier, reply, question.answer) == Verdict.RIGHT
 
 
 def constrained(rows: Sequence[Mapping[str, Any]], count: int, seed: int) -> list[Question]:

@@ -19,17 +19,18 @@ from trivium.records import Question, row_id
 
 LARGEST = 2_000
 EXTRA_FRAC = 0.33
-"""Share of the problems that state a number which is not needed."""
+"""Share of the problems that get a number which is not needed, of those whose case has none of its own."""
 LARGE_FRAC = 0.25
 """Share of the problems whose amounts may have three digits."""
 PRONOUN_FRAC, IF_FRAC = 0.5, 0.2
 """Share of the problems about one person who is named once, and of those whose question begins with `If`."""
 
+MORE_WOMEN = ("Maria", "Sarah", "Linda", "Julia", "Laura", "Nina", "Ruth", "Tara")
+NAMES = (*TRAIN_NAMES, *MORE_WOMEN, "David", "James", "Peter", "Mark", "Kevin")
 SHE = frozenset(
-    "Ann Cara Eve Gia Iris Kim Mia Ora Pam Rosa Una Vera Zoe Amy Cleo Dora Fay Hana Maria Sarah Linda Julia "
-    "Laura Nina Ruth Tara".split()
+    (*"Ann Cara Eve Gia Iris Kim Mia Ora Pam Rosa Una Vera Zoe Amy Cleo Dora Fay Hana".split(), *MORE_WOMEN)
 )
-NAMES = (*TRAIN_NAMES, *"Maria Sarah Linda Julia Laura Nina Ruth Tara David James Peter Mark Kevin".split())
+"""Of the names, those that are taken up by `she`."""
 PEOPLE = ("students", "visitors", "passengers", "players", "workers", "guests", "customers", "friends")
 PLACES = (
     "in the park",

@@ -34,11 +34,13 @@ DPO_RATE = 2e-6
 """A few per cent of that: a preference round moves what fine-tuning settled."""
 RANKS = 2
 """Processes that train, one a core."""
-PASSES = {"constraints": 2.0, "fact_answer": 8.0}
+PASSES = {"constraints": 2.0, "fact_answer": 4.0}
 """Over these flows, one over the others: problems are plenty, facts that a small model knows are few."""
-REFUSAL_FRAC = 0.02
-"""Of the fine-tuning set: about one of five questions that the model got wrong. Seen .2 times where a known
-answer is seen 8 times, refusing pays below a chance of being right of .2 / (.2 + 8) = 2 %."""
+UNSURE_FRAC = 0.6
+"""Of the fact questions, by what the model's states say: the wrong ones of the others are not refused. On
+questions that were not fitted the others, 40 %, hold 85 % of what the model answers rightly."""
+REFUSAL_FRAC = 0.053
+"""Of the fine-tuning set: about five refusals for six times that a known answer is seen."""
 
 UNTOUCHED = GuardConfig().untouched
 
@@ -67,7 +69,8 @@ def recipe() -> Recipe:
                 problems=700,
                 short_problems=7_000,
                 sum_sheets=1_000,
-                facts=1_200,
+                facts=2_400,
+                unsure_frac=UNSURE_FRAC,
                 requests=640,
             ),
         ),
@@ -84,7 +87,8 @@ def recipe() -> Recipe:
             start=MODEL,
             rounds=("sft", "dpo1", "dpo2"),
             data=DATA,
-            dev_items_of=dict.fromkeys(UNTOUCHED, 200) | {"svamp": 100},
-            test_items_of=dict.fromkeys(UNTOUCHED, 600) | {"svamp": 200, "nq_open_said": 400},
+            dev_items_of=dict.fromkeys(UNTOUCHED, 200) | {"svamp_asked": 100},
+            test_items_of=dict.fromkeys(UNTOUCHED, 600)
+            | {"svamp": 200, "svamp_asked": 200, "nq_open_said": 400},
         ),
     )

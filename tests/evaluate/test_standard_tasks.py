@@ -86,6 +86,17 @@ def test_svamp_takes_a_number_for_its_value():
     assert value(words.judge_svamp(item, said("so 3.9"))) == 0
 
 
+def test_without_examples_the_same_problems_are_asked_alone():
+    rows = {"test": [{"Body": "Dan had 3", "Question": "How much?", "Answer": 3.0}]}
+    (item,) = words.SVAMP_ASKED.read(rows)
+    assert item.prompt == "Dan had 3. How much?\nThink step by step."
+    assert (item.gold, item.cluster) == (("3",), words.read_svamp(rows)[0].cluster)
+    assert item.id != words.read_svamp(rows)[0].id
+    (item,) = words.GSM8K_ASKED.read({"test": [{"question": "Half of 4?", "answer": "It is\n#### 2"}]})
+    assert (item.prompt, item.gold) == ("Half of 4?\nThink step by step.", ("2",))
+    assert value(words.GSM8K_ASKED.judge(item, said("4 / 2 = 2"))) == 1
+
+
 def test_math_compares_expressions_and_not_texts():
     row = {
         "problem": "Half?",

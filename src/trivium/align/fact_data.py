@@ -43,6 +43,8 @@ class Knowledge:
     num_wrong: int
     num_asked: int
     decision: str
+    confidence: float = 0.0
+    """Chance of a right reply as fitted on other questions; 0 where none is fitted."""
 
 
 def kind_of(question: Question) -> str:
@@ -215,4 +217,5 @@ def _knowledge(asked: Asked, decision: str) -> Knowledge:
         num_wrong=asked.num_wrong,
         num_asked=asked.num_asked,
         decision=decision,
+        confidence=round(asked.confidence, 4),
     )

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trivium import verify
-from trivium.align import fact_data
+from trivium.align import fact_data, knowing
 from trivium.align.asking import MODEL_STYLE, Asking, ask, by_question, cached_tokenizer, reply_text
-from trivium.align.refusal import Rule
+from trivium.align.refusal import Asked, Rule
 from trivium.errors import DataError
 from trivium.models.prompting import make_asker, stop_ids
 from trivium.problems import arithmetic, schemas
@@ -65,12 +65,15 @@ def run(config: SFTDataConfig, stage: StageDir) -> dict[str, Any]:
     how = asking(config, stage, "requests", told.request_tokens, told.request_replies)
     request_rollouts = ask(stage, how, requests)
     tokenizer = cached_tokenizer(told.model)
-    rule = Rule(
-        answer_above=config.answer_above, refuse_below=config.refuse_below, keep_known=config.keep_known
-    )
     replies = by_question(fact_rollouts)
     facts = [in_own_words(tokenizer, one, replies.get(one.id, [])) for one in facts]
-    asked = fact_data.tally_all(tokenizer, facts, fact_rollouts)
+    asked = with_confidence(told.model, fact_data.tally_all(tokenizer, facts, fact_rollouts), stage.seed)
+    rule = Rule(
+        answer_above=config.answer_above,
+        refuse_below=config.refuse_below,
+        keep_known=config.keep_known,
+        unsure_below=unsure_below([one.confidence for one in asked], told.unsure_frac),
+    )
     known, knowledge, unused = fact_data.examples_of(asked, rule)
     obeyed, pairs, missed = instructions(told.model, requests, request_rollouts)
     bounded, cut = fact_data.bound_refusals(known, len(words) + len(obeyed), config.refusal_frac)
@@ -89,6 +92,19 @@ def run(config: SFTDataConfig, stage: StageDir) -> dict[str, Any]:
         "instructions": len(obeyed),
         "preferences": len(pairs),
     }
+
+
+def with_confidence(model: str, asked: Sequence[Asked], seed: int) -> list[Asked]:
+    """Fit how likely each question is answered rightly, from all others."""
+    to_ids = make_asker(model, cached_tokenizer(model), "auto")
+    prompts = [to_ids(one.question.prompt) for one in asked]
+    found = knowing.confidence(model, prompts, [one.right_frac for one in asked], seed)
+    return [dataclasses.replace(one, confidence=chance) for one, chance in zip(asked, found, strict=True)]
+
+
+def unsure_below(confidences: Sequence[float], share: float) -> float:
+    """Return the confidence up to which a share of the questions lie."""
+    return sorted(confidences)[round(share * (len(confidences) - 1))] if confidences else 1.0
 
 
 def asking(config: SFTDataConfig, stage: StageDir, purpose: str, tokens: int, replies: int) -> Asking:

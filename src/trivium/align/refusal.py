@@ -43,6 +43,8 @@ class Asked:
     """Replies in all; what is neither right nor wrong was refused or could not be read."""
     wrong_replies: tuple[str, ...] = ()
     """Distinct wrong replies, in the order in which they came."""
+    confidence: float = 0.0
+    """Chance of a right reply as fitted on other questions; see `knowing`."""
 
     @property
     def right_frac(self) -> float:
@@ -62,6 +64,8 @@ class Rule:
     answer_above: float
     refuse_below: float
     keep_known: bool
+    unsure_below: float = 1.0
+    """Only questions of at most this confidence are refused."""
 
 
 def tally(question: Question, kind: str, replies: Sequence[tuple[str, Verdict]]) -> Asked:
@@ -83,7 +87,8 @@ def decide(asked: Asked, rule: Rule) -> str:
     A bogus question is refused whatever the model says. Usually right is answered, usually wrong refused. In
     the band between, the report's rule trains on neither; with `keep_known` a fact that the training data do
     state keeps its answer there, so that refusal training takes fewer right answers along (the report's own
-    took more than half: 6.8 -> 3.0 %, Fig. 6).
+    took more than half: 6.8 -> 3.0 %, Fig. 6). Usually wrong though the model is confident is trained on by
+    neither: it is no example of what a model can tell that it does not know.
     """
     if asked.kind == BOGUS:
         return REFUSE
@@ -92,7 +97,7 @@ def decide(asked: Asked, rule: Rule) -> str:
     if asked.right_frac >= rule.answer_above:
         return ANSWER
     if asked.right_frac <= rule.refuse_below:
-        return REFUSE
+        return REFUSE if asked.confidence <= rule.unsure_below else UNUSED
     return ANSWER if rule.keep_known and asked.kind == KNOWN else UNUSED
 
 

@@ -43,6 +43,9 @@ class OpenDataConfig:
     """Further problems of each of both kinds, for the pivotal search: the table `questions`."""
     facts: int = 500
     """Fact questions asked."""
+    unsure_frac: float = 1.0
+    """Share of them, those where the model's states say least that it knows, of which the wrong ones may be
+    refused; 1: all, as the report's rule. See `knowing`."""
     requests: int = 480
     """Requests with constraints asked."""
     temperature: float = 0.5

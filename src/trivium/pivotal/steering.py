@@ -1,6 +1,6 @@
 """Steering vectors: what a layer says after the better token and after the worse one.
 
-Shapes: N pairs, B pairs of a batch, T padded tokens, H hidden size.
+Shapes: N pairs, H hidden size.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trivium.errors import ConfigError
 from trivium.records import Preference
@@ -50,12 +50,9 @@ def vectors(folder: Path, pairs: Sequence[Preference], layer: int, batch_size: i
     Raises:
         ConfigError: The model has fewer layers.
     """
-    import torch
+    from trivium.models.states import last_states, num_blocks
 
-    from trivium.models.sample import cached_model
-
-    model = cached_model(folder)
-    blocks = int(model.config.get_text_config().num_hidden_layers)
+    blocks = num_blocks(folder)
     if layer > blocks:
         raise ConfigError(
             f"export.layer: got {layer}, expected 0 to {blocks}, this model's number of blocks."
@@ -63,12 +60,7 @@ def vectors(folder: Path, pairs: Sequence[Preference], layer: int, batch_size: i
     contexts = [
         [*pair.prompt_ids, *ids] for pair in pairs for ids in (pair.chosen_ids[:1], pair.rejected_ids[:1])
     ]
-    order = sorted(range(len(contexts)), key=lambda index: len(contexts[index]))
-    found_NH = torch.zeros(len(contexts), int(model.config.get_text_config().hidden_size))
-    with torch.inference_mode():
-        for start in range(0, len(order), batch_size):
-            picked = order[start : start + batch_size]
-            found_NH[picked] = _last_states(model, [contexts[index] for index in picked], layer)
+    found_NH = last_states(folder, contexts, layer, batch_size)
     return Vectors(found_NH[::2].clone(), found_NH[1::2].clone())
 
 
@@ -89,17 +81,3 @@ def write(path: Path, found: Vectors, layer: int) -> None:
         target.write_bytes(data)
 
     write_atomic(path, writer)
-
-
-def _last_states(model: Any, contexts: Sequence[Sequence[int]], layer: int) -> torch.Tensor:
-    """Hidden states (B, H) at the last token; padding on the right cannot be seen from there."""
-    import torch
-
-    width = max(map(len, contexts))
-    ids_BT = torch.zeros((len(contexts), width), dtype=torch.int64)
-    for row, ids in enumerate(contexts):
-        ids_BT[row, : len(ids)] = torch.tensor(ids)
-    last_B = torch.tensor([len(ids) - 1 for ids in contexts])
-    mask_BT = (torch.arange(width)[None] <= last_B[:, None]).long()
-    states = model(input_ids=ids_BT, attention_mask=mask_BT, output_hidden_states=True, use_cache=False)
-    return states.hidden_states[layer][torch.arange(len(contexts)), last_B].float()

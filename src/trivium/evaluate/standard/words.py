@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from trivium import verify
@@ -88,6 +90,9 @@ IGNORED = (",", "\\$", "(?s).*#### ", "\\.$")
 
 STRICT = re.compile(r"The answer is (\-?[0-9\.\,]+).")
 
+Prompt = Callable[[str], str]
+"""What a question is put into."""
+
 MGSM_WORDS = {"en": ("Question:", "Answer:"), "de": ("Frage:", "Antwort:")}
 
 
@@ -97,25 +102,38 @@ def worked(question: str) -> str:
     return f"{shots}Q: {question}\nA:"
 
 
-def read_gsm8k(rows: Rows) -> list[Item]:
+def as_asked(question: str) -> str:
+    """A question as a person asks it, without examples and without the marks of a test.
+
+    Both forms of a problem are one cluster, so that neither part of a split has both.
+    """
+    return f"{question}\nThink step by step."
+
+
+def read_gsm8k(rows: Rows, name: str = "gsm8k", prompt: Prompt = worked) -> list[Item]:
     """Rows with `question` and `answer`, whose last line is `#### number`."""
     return [
         make_item(
-            "gsm8k", n, prompt=worked(row["question"]), gold=(str(row["answer"]).split("####")[-1].strip(),)
+            name,
+            n,
+            prompt=prompt(row["question"]),
+            gold=(row["answer"].split("####")[-1].strip(),),
+            cluster=f"gsm8k {n}",
         )
         for n, row in enumerate(rows["test"])
     ]
 
 
-def read_svamp(rows: Rows) -> list[Item]:
+def read_svamp(rows: Rows, name: str = "svamp", prompt: Prompt = worked) -> list[Item]:
     """Rows with `Body`, `Question` and `Answer`."""
     return [
         make_item(
-            "svamp",
+            name,
             n,
-            prompt=worked(f"{row['Body'].strip().rstrip('.')}. {row['Question'].strip()}"),
+            prompt=prompt(f"{row['Body'].strip().rstrip('.')}. {row['Question'].strip()}"),
             gold=(f"{float(row['Answer']):g}",),
             group=str(row.get("Type", "")),
+            cluster=f"svamp {n}",
         )
         for n, row in enumerate(rows["test"])
     ]
@@ -223,6 +241,18 @@ SVAMP = StandardTask(
     metrics=("accuracy",),
     stops=("Q:", "</s>", "<|im_end|>"),
 )
+GSM8K_ASKED = dataclasses.replace(
+    GSM8K,
+    name="gsm8k_asked",
+    follows="the question and `Think step by step.`; the answer as in gsm8k",
+    read=partial(read_gsm8k, name="gsm8k_asked", prompt=as_asked),
+)
+SVAMP_ASKED = dataclasses.replace(
+    SVAMP,
+    name="svamp_asked",
+    follows="the prompt of gsm8k_asked, the answer of svamp",
+    read=partial(read_svamp, name="svamp_asked", prompt=as_asked),
+)
 MATH = StandardTask(
     name="math",
     follows=f"the prompt of minerva_math 3.1 of {HARNESS}; answers compared by math-verify",
@@ -249,4 +279,4 @@ MGSM = tuple(
     )
     for language in MGSM_WORDS
 )
-TASKS = (GSM8K, SVAMP, MATH, *MGSM)
+TASKS = (GSM8K, GSM8K_ASKED, SVAMP, SVAMP_ASKED, MATH, *MGSM)

@@ -147,7 +147,7 @@ class Slow:
     async def complete(self, request):
         with open(sys.argv[1] + "/asked", "a") as log:
             log.write(json.dumps(request.prompt) + "\\n")
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.01)
         return Reply(text=answer(request), raw=answer(request))
     async def release(self): pass
     def close(self): pass

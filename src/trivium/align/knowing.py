@@ -39,7 +39,7 @@ def confidence(
     if not prompts:
         return []
     layer = round(DEPTH * num_blocks(folder))
-    states_NH = last_states(folder, prompts, layer, BATCH).double().numpy()
+    states_NH = last_states(folder, prompts, layer, BATCH, "auto").double().numpy()
     return cross_fitted(states_NH, np.asarray(right_fracs, dtype=float), seed).tolist()
 
 

@@ -9,12 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trivium.models.precision import Precision, takes_bfloat16
+
 if TYPE_CHECKING:
     import torch
 
 
 def last_states(
-    folder: str | Path, contexts: Sequence[Sequence[int]], layer: int, batch_size: int
+    folder: str | Path,
+    contexts: Sequence[Sequence[int]],
+    layer: int,
+    batch_size: int,
+    precision: Precision = "float32",
 ) -> torch.Tensor:
     """Run a model over every context and return the hidden states (N, H) at their last tokens, in float32.
 
@@ -23,6 +29,7 @@ def last_states(
         contexts: Ids, at least one in each.
         layer: Index into the hidden states: 0 is the embeddings, n the output of block n.
         batch_size: Contexts that run at once, the short ones first.
+        precision: Of the products; the sums between blocks stay in float32.
     """
     import torch
 
@@ -31,7 +38,8 @@ def last_states(
     model = cached_model(folder)
     order = sorted(range(len(contexts)), key=lambda index: len(contexts[index]))
     found_NH = torch.zeros(len(contexts), int(model.config.get_text_config().hidden_size))
-    with torch.inference_mode():
+    half = takes_bfloat16(precision, model.num_parameters())
+    with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=half):
         for start in range(0, len(order), batch_size):
             picked = order[start : start + batch_size]
             found_NH[picked] = _last_of_batch(model, [contexts[index] for index in picked], layer)
@@ -55,5 +63,7 @@ def _last_of_batch(model: Any, contexts: Sequence[Sequence[int]], layer: int) ->
         ids_BT[row, : len(ids)] = torch.tensor(ids)
     last_B = torch.tensor([len(ids) - 1 for ids in contexts])
     mask_BT = (torch.arange(width)[None] <= last_B[:, None]).long()
-    states = model(input_ids=ids_BT, attention_mask=mask_BT, output_hidden_states=True, use_cache=False)
+    states = model.base_model(
+        input_ids=ids_BT, attention_mask=mask_BT, output_hidden_states=True, use_cache=False
+    )
     return states.hidden_states[layer][torch.arange(len(contexts)), last_B].float()

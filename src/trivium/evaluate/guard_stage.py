@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from trivium.store.run import StageDir
 
 START = "start"
+ROUNDING = 1e-9
+"""Two items of two hundred are a loss of .01, however their shares are subtracted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +115,7 @@ def run(config: GuardConfig, stage: StageDir) -> dict[str, Any]:
         "dev_gain": round(best.gain, 4),
         "dev_lost": round(best.lost, 4),
         "candidates": len(found),
-        "passed": sum(one.lost <= config.most_lost for one in found),
+        "passed": sum(one.lost <= config.most_lost + ROUNDING for one in found),
         "test": {f"{p.task} {p.metric}": [round(n, 4) for n in (p.value, p.low, p.high)] for p in pairs},
     }
 
@@ -127,7 +129,7 @@ def judged(name: str, own: Mapping[str, float], begin: Mapping[str, float], conf
 
 def choose(found: Sequence[Candidate], most_lost: float) -> str:
     """Apply the rule: of those that lose no more than that, the one that gains most; else the start."""
-    passing = [one for one in found if one.lost <= most_lost + 1e-9 and one.gain > 0]
+    passing = [one for one in found if one.lost <= most_lost + ROUNDING and one.gain > 0]
     return max(passing, key=lambda one: one.gain).name if passing else START
 
 

@@ -8,6 +8,8 @@ from tests.evaluate.conftest import save
 
 from trivium.align import knowing, open_data
 from trivium.align.refusal import ANSWER, KNOWN, REFUSE, UNUSED, Asked, Rule, decide
+from trivium.align.sft_data_stage import OpenDataConfig
+from trivium.errors import ConfigError
 from trivium.models.states import last_states, num_blocks
 from trivium.records import Question
 
@@ -65,6 +67,11 @@ def test_states_do_not_hang_on_the_batch(tmp_path):
 def test_what_is_wrong_with_confidence_is_not_refused(right, confidence, decision):
     asked = Asked(question=QUESTION, kind=KNOWN, num_right=right, num_wrong=4 - right, num_asked=4)
     assert decide(dataclasses.replace(asked, confidence=confidence), RULE) == decision
+
+
+def test_a_share_above_one_is_refused():
+    with pytest.raises(ConfigError, match=r"unsure_frac: got 1.5; expected a share"):
+        OpenDataConfig(unsure_frac=1.5)
 
 
 def test_a_share_of_the_questions_lies_below():

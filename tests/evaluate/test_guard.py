@@ -34,6 +34,11 @@ def test_the_most_is_gained_of_what_loses_nothing(found, chosen):
     assert guard_stage.choose([candidate(*one) for one in found], 0.01) == chosen
 
 
+def test_a_loss_at_the_limit_passes_however_the_shares_are_subtracted():
+    assert guard_stage.passes(candidate("a", 0.1, 0.68 - 0.67), 0.01) and 0.68 - 0.67 > 0.01
+    assert not guard_stage.passes(candidate("a", 0.1, 0.011), 0.01)
+
+
 def test_a_candidate_is_held_against_its_start_by_its_worst_untouched_task():
     config = GuardConfig(targets=("svamp", "ifeval"), untouched=("piqa", "lambada"))
     begin = {"svamp": 0.1, "ifeval": 0.2, "piqa": 0.6, "lambada": 0.4}

@@ -46,9 +46,11 @@ def confidence(
 def cross_fitted(states_NH: np.ndarray, right_N: np.ndarray, seed: int) -> np.ndarray:
     """Predict every row from a ridge regression on the rows outside its fold; the mean where rows are few."""
     count = len(right_N)
-    fold_N = np.random.default_rng(seed).permutation(count) % min(FOLDS, count)
     found_N = np.full(count, right_N.mean())
-    for fold in range(fold_N.max() + 1) if count > 2 * FOLDS else ():
+    if count <= 2 * FOLDS:
+        return found_N
+    fold_N = np.random.default_rng(seed).permutation(count) % FOLDS
+    for fold in range(FOLDS):
         rest = fold_N != fold
         scale_H = states_NH[rest].std(axis=0) + 1e-6
         features_NH = (states_NH - states_NH[rest].mean(axis=0)) / scale_H

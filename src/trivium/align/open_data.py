@@ -21,10 +21,19 @@ from typing import TYPE_CHECKING, Any
 
 from trivium import verify
 from trivium.align import fact_data, knowing
-from trivium.align.asking import MODEL_STYLE, Asking, ask, by_question, cached_tokenizer, reply_text
+from trivium.align.asking import (
+    MODEL_STYLE,
+    Asking,
+    ask,
+    by_question,
+    cached_asker,
+    cached_tokenizer,
+    reply_text,
+)
 from trivium.align.refusal import Asked, Rule
 from trivium.errors import DataError
-from trivium.models.prompting import make_asker, stop_ids
+from trivium.models.prompting import stop_ids
+from trivium.models.sample import forget_model
 from trivium.problems import arithmetic, schemas
 from trivium.records import Drop, Example, Message, Preference, Question, Rollout, Verdict, row_id
 from trivium.store.row_files import read_rows
@@ -96,9 +105,10 @@ def run(config: SFTDataConfig, stage: StageDir) -> dict[str, Any]:
 
 def with_confidence(model: str, asked: Sequence[Asked], seed: int) -> list[Asked]:
     """Fit how likely each question is answered rightly, from all others."""
-    to_ids = make_asker(model, cached_tokenizer(model), "auto")
+    to_ids = cached_asker(model)
     prompts = [to_ids(one.question.prompt) for one in asked]
     found = knowing.confidence(model, prompts, [one.right_frac for one in asked], seed)
+    forget_model()  # this process trains next
     return [dataclasses.replace(one, confidence=chance) for one, chance in zip(asked, found, strict=True)]
 
 
@@ -264,7 +274,7 @@ def instructions(
 ) -> tuple[list[Example], list[Preference], list[Drop]]:
     """Learn a reply that obeys, and prefer it to one of the same request that does not."""
     tokenizer = cached_tokenizer(model)
-    to_ids, end = make_asker(model, tokenizer, "auto"), stop_ids(model, tokenizer)[0]
+    to_ids, end = cached_asker(model), stop_ids(model, tokenizer)[0]
     grouped = by_question(rollouts)
     examples, pairs, drops = [], [], []
     for one in requests:

@@ -55,6 +55,13 @@ class OpenDataConfig:
     request_tokens: int = 160
     """Token limit of such a reply."""
 
+    def __post_init__(self) -> None:
+        """Refuse what is no share."""
+        if not 0 <= self.unsure_frac <= 1:
+            raise ConfigError(
+                f"sft_data.open.unsure_frac: got {self.unsure_frac}; expected a share in [0, 1]."
+            )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SFTDataConfig:

@@ -115,7 +115,7 @@ def run(config: GuardConfig, stage: StageDir) -> dict[str, Any]:
         "dev_gain": round(best.gain, 4),
         "dev_lost": round(best.lost, 4),
         "candidates": len(found),
-        "passed": sum(one.lost <= config.most_lost + ROUNDING for one in found),
+        "passed": sum(passes(one, config.most_lost) for one in found),
         "test": {f"{p.task} {p.metric}": [round(n, 4) for n in (p.value, p.low, p.high)] for p in pairs},
     }
 
@@ -127,9 +127,14 @@ def judged(name: str, own: Mapping[str, float], begin: Mapping[str, float], conf
     return Candidate(name=name, gain=gain, lost=lost)
 
 
+def passes(one: Candidate, most_lost: float) -> bool:
+    """Whether a candidate loses no more than that."""
+    return one.lost <= most_lost + ROUNDING
+
+
 def choose(found: Sequence[Candidate], most_lost: float) -> str:
     """Apply the rule: of those that lose no more than that, the one that gains most; else the start."""
-    passing = [one for one in found if one.lost <= most_lost + ROUNDING and one.gain > 0]
+    passing = [one for one in found if passes(one, most_lost) and one.gain > 0]
     return max(passing, key=lambda one: one.gain).name if passing else START
 
 

@@ -117,7 +117,7 @@ def read_gsm8k(rows: Rows, name: str = "gsm8k", prompt: Prompt = worked) -> list
             name,
             n,
             prompt=prompt(row["question"]),
-            gold=(row["answer"].split("####")[-1].strip(),),
+            gold=(str(row["answer"]).split("####")[-1].strip(),),
             cluster=f"gsm8k {n}",
         )
         for n, row in enumerate(rows["test"])

@@ -72,11 +72,19 @@ def test_the_ledger_has_all_nineteen() -> None:
 def test_arms_start_where_they_say(lab: Lab) -> None:
     ground = lab.tuned.ground
     for name, variant in VARIANTS.items():
-        if variant.start in ground.stages:
-            assert model.model_of(ground, (variant.start, 0)) == ground.stages[variant.start] / "model"
-        else:
-            assert variant.start in VARIANTS, name
+        start = model.model_of(ground, (variant.start, 0))
+        assert (ground.out in start.parents) == (variant.start in VARIANTS), name
+        assert variant.start in VARIANTS or start == ground.stages[variant.start] / "model"
     assert model.model_of(ground, ("fine-tuned", 0)) == ground.stages["sft"] / "model"
+
+
+def test_each_seed_of_an_arm_has_a_folder_of_its_own_outside_the_run(lab: Lab) -> None:
+    ground = lab.tuned.ground
+    arms = [name for name in VARIANTS if name not in OWN]
+    folders = {model.model_of(ground, (name, n)) for name in arms for n in range(2)}
+    assert len(folders) == 2 * len(arms)
+    assert all(ground.out in folder.parents for folder in folders)
+    assert not (ground.stages["pivotal"] / "model").exists()
 
 
 def test_refusals_are_in_the_conversations_of_their_rule_alone(lab: Lab) -> None:

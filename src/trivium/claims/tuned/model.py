@@ -57,10 +57,9 @@ def folder_name(job: Job) -> str:
 
 
 def model_of(ground: Ground, job: Job) -> Path:
-    """Folder of an arm's model, or of the run's own."""
-    own = OWN.get(job[0], job[0])
-    if own in ground.stages:
-        return ground.stages[own] / "model"
+    """Folder of an arm's model, or of the run's own; an arm may be called like a stage."""
+    if job[0] in OWN or job[0] not in VARIANTS:
+        return ground.stages[OWN.get(job[0], job[0])] / "model"
     return ground.out / "models" / folder_name(job) / "model"
 
 

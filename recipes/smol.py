@@ -39,8 +39,11 @@ PASSES = {"constraints": 2.0, "fact_answer": 4.0}
 UNSURE_FRAC = 0.6
 """Of the fact questions, by what the model's states say: the wrong ones of the others are not refused. On
 questions that were not fitted the others, 40 %, hold 85 % of what the model answers rightly."""
-REFUSAL_FRAC = 0.053
-"""Of the fine-tuning set: about five refusals for six times that a known answer is seen."""
+REFUSAL_FRAC = 0.083
+"""Of the fine-tuning set: about six refusals for five times that a known answer is seen."""
+START_SHARE = 0.2
+"""Of the start's weights in the fine-tuned model's. On development questions the plain one had lost 33 % of
+the right answers, two thirds of them to other wrong ones and not to refusals; drawn back so far 18 %."""
 
 UNTOUCHED = GuardConfig().untouched
 
@@ -74,7 +77,7 @@ def recipe() -> Recipe:
                 requests=640,
             ),
         ),
-        sft=SFTConfig(start=MODEL, epochs=1.0, flow_epochs=PASSES, loop=loop),
+        sft=SFTConfig(start=MODEL, epochs=1.0, flow_epochs=PASSES, start_share=START_SHARE, loop=loop),
         pivotal=PivotalConfig(
             questions="sft_data",
             difficulty=(1, 8),

@@ -60,10 +60,10 @@ def test_requests_carry_constraints_that_a_program_checks():
     assert all(verify.judge(one.verifier, "", one.answer) == Verdict.UNPARSED for one in found)
 
 
-def rollout(tokenizer, text, verdict, finish="eos"):
+def rollout(tokenizer, text, verdict, finish="eos", logprob=0.0):
     ids = [*tokenizer.encode(text), tokenizer.end_id]
     return Rollout(
-        id=f"r-{text}", question_id="q", prefix_ids=[1], completion_ids=ids, logprobs=[0.0] * len(ids),
+        id=f"r-{text}", question_id="q", prefix_ids=[1], completion_ids=ids, logprobs=[logprob] * len(ids),
         verdict=verdict, finish=finish,
     )  # fmt: skip
 
@@ -168,13 +168,14 @@ def test_what_is_known_is_learnt_in_the_models_own_words(tmp_path):
     (question,) = open_data.fact_questions([FACT], 5, 0)
     question = dataclasses.replace(question, id="q")
     own = [
-        rollout(tokenizer, "It is the yen sign, of course.", "right"),
-        rollout(tokenizer, "It is the yen. It was", "right", "length"),
+        rollout(tokenizer, "It is the yen sign, of course.", "right", logprob=-2.0),
+        rollout(tokenizer, "It is the yen. It was", "right", "length", logprob=-1.0),
         rollout(tokenizer, "The yen, which", "right", "length"),
+        rollout(tokenizer, "Yen, I say.", "right", logprob=-3.0),
     ]
     wrong = [rollout(tokenizer, "The pound.", "wrong")]
     said = []
-    for given in (own, own[:1], own[2:], wrong):
+    for given in (own, own[:1], own[2:3], wrong):
         told = open_data.in_own_words(tokenizer, question, given)
         asked = fact_data.tally_all(tokenizer, [told], given)
         ((row,), _, _) = fact_data.examples_of(

@@ -81,6 +81,19 @@ def tuned(run: Path) -> Path:
     return run
 
 
+def test_weights_are_drawn_back_to_the_start_s_after_training(tuned: Path) -> None:
+    config = sft_stage.SFTConfig(start="pretrain", epochs=1.0, loop=LOOP, start_share=0.25)
+    sft_stage.run(config, door(tuned, "near"))
+    before, plain, near = (
+        load_model(tuned / name / "model").state_dict() for name in ("pretrain", "sft", "near")
+    )
+    for name, weight in near.items():
+        torch.testing.assert_close(weight, 0.25 * before[name] + 0.75 * plain[name])
+    assert any(not torch.equal(near[name], plain[name]) for name in near)
+    with pytest.raises(ConfigError, match="start_share"):
+        sft_stage.SFTConfig(start_share=1.0)
+
+
 def test_flows_may_be_passed_over_more_or_less_often_than_the_rest() -> None:
     config = sft_stage.SFTConfig(epochs=2.0, flow_epochs={"facts": 4.0, "code": 0.0})
     assert sft_stage._passes(["code", "facts", "word"], config) == {"facts": 4.0, "word": 2.0}

@@ -228,17 +228,17 @@ def said(names: Sequence[str]) -> str:
 
 
 def in_own_words(tokenizer: Tokenizer, question: Question, replies: Sequence[Rollout]) -> Question:
-    """Let the shortest right reply be the solution; where there is none, the bare answer stays.
+    """Let the likeliest right reply be the solution; where there is none, the bare answer stays.
 
-    A reply that ran out of tokens counts up to its last whole sentence.
+    What the model would say anyway moves it least. A reply that ran out of tokens counts up to its last whole
+    sentence.
     """
-    texts = [whole_text(tokenizer, one) for one in replies]
-    right = [
-        text
-        for text in texts
-        if text and verify.judge(question.verifier, text, question.answer) == Verdict.RIGHT
-    ]
-    return dataclasses.replace(question, solution=min(right, key=len)) if right else question
+    right = []
+    for one in replies:
+        text = whole_text(tokenizer, one)
+        if text and verify.judge(question.verifier, text, question.answer) == Verdict.RIGHT:
+            right.append((sum(one.logprobs) / len(one.logprobs), text))
+    return dataclasses.replace(question, solution=max(right)[1]) if right else question
 
 
 def whole_text(tokenizer: Tokenizer, reply: Rollout) -> str:

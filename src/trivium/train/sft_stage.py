@@ -37,6 +37,9 @@ class SFTConfig:
     """Passes over the conversations."""
     flow_epochs: dict[str, float] = dataclasses.field(default_factory=dict)
     """Passes over the conversations of single flows, instead of `epochs`; 0 leaves a flow out."""
+    start_share: float = 0.0
+    """How far the weights are drawn back to the start's after training, from 0 (not at all) to below 1: keeps
+    what a pretrained model knew for a part of what was learnt (WiSE-FT, see `models.averaging`)."""
     loop: LoopConfig = dataclasses.field(
         default_factory=lambda: LoopConfig(learning_rate=1e-3, rows=16, row_tokens=512, weight_decay=0.0)
     )
@@ -48,6 +51,8 @@ class SFTConfig:
             raise ConfigError(f"sft.epochs: got {self.epochs}, expected more than 0.")
         if min(self.flow_epochs.values(), default=0) < 0:
             raise ConfigError(f"sft.flow_epochs: got {self.flow_epochs}, expected no negative number.")
+        if not 0 <= self.start_share < 1:
+            raise ConfigError(f"sft.start_share: got {self.start_share}, expected 0 to below 1.")
 
 
 def outside(config: SFTConfig) -> dict[str, str]:
@@ -59,6 +64,7 @@ def outside(config: SFTConfig) -> dict[str, str]:
 def run(config: SFTConfig, stage: StageDir) -> dict[str, Any]:
     """Run the stage on disk; returns reply tokens, epochs and losses per flow."""
     from trivium.models import export
+    from trivium.models.averaging import draw_back
     from trivium.models.load import find_model
     from trivium.train import account, streams
     from trivium.train.loop import Job, run_job
@@ -73,6 +79,7 @@ def run(config: SFTConfig, stage: StageDir) -> dict[str, Any]:
     model, history = run_job(
         Job(model=start, objective=make, config=config.loop, scratch=stage.scratch, label="sft")
     )
+    draw_back(model, start, config.start_share)
     export.save_checkpoint(model, start, stage.path / "model", chat_model=True)
     found = account.summary(history, objective.groups)
     facts = account.model_facts(model, found["tokens"])

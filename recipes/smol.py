@@ -39,11 +39,12 @@ PASSES = {"constraints": 2.0, "fact_answer": 4.0}
 UNSURE_FRAC = 0.6
 """Of the fact questions, by what the model's states say: the wrong ones of the others are not refused. On
 questions that were not fitted the others, 40 %, hold 85 % of what the model answers rightly."""
-REFUSAL_FRAC = 0.083
-"""Of the fine-tuning set: about six refusals for five times that a known answer is seen."""
-START_SHARE = 0.2
+REFUSAL_FRAC = 0.075
+"""Of the fine-tuning set: about as many refusals as times that a known answer is seen."""
+START_SHARE = 0.1
 """Of the start's weights in the fine-tuned model's. On development questions the plain one had lost 33 % of
-the right answers, two thirds of them to other wrong ones and not to refusals; drawn back so far 18 %."""
+the right answers, two thirds of them to other wrong ones and not to refusals, drawn back twice as far 18 %; then
+word problems lost some too."""
 
 UNTOUCHED = GuardConfig().untouched
 

@@ -43,8 +43,8 @@ REFUSAL_FRAC = 0.075
 """Of the fine-tuning set: about as many refusals as times that a known answer is seen."""
 START_SHARE = 0.1
 """Of the start's weights in the fine-tuned model's. On development questions the plain one had lost 33 % of
-the right answers, two thirds of them to other wrong ones and not to refusals, drawn back twice as far 18 %; then
-word problems lost some too."""
+the right answers, two thirds of them to other wrong ones and not to refusals, drawn back twice as far 18 %;
+then word problems lost some too."""
 
 UNTOUCHED = GuardConfig().untouched
 

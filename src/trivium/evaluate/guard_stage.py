@@ -38,7 +38,7 @@ class GuardConfig:
     """Stages whose models are candidates, in order."""
     shares: tuple[float, ...] = (1.0,)
     """How far from the start to a round's weights a candidate lies; 1 is the round itself, and between is
-    what fewer steps would give to first order (Wortsman et al. 2022, arXiv 2109.01903)."""
+    what fewer steps would give to first order (see `models.averaging`)."""
     data: str = "data"
     """Folder of the tasks' files, or `hub`."""
     targets: tuple[str, ...] = ("svamp_asked", "ifeval")
@@ -184,14 +184,13 @@ def scores(
 
 def between(begin: Path, end: Path, share: float, stage: StageDir) -> Path:
     """Write a model that lies part of the way from one to the other, weight by weight."""
+    from trivium.models.averaging import draw_back
     from trivium.models.load import load_model
 
     out = stage.scratch / f"{end.parent.name}-{share:g}"
     if not (out / "model.safetensors").is_file():
-        model, other = load_model(begin), load_model(end)
-        ends = dict(other.named_parameters())
-        for name, weight in model.named_parameters():
-            weight.data.lerp_(ends[name].data, share)
+        model = load_model(end)
+        draw_back(model, begin, 1 - share)
         copy_model(end, out)
         model.save_pretrained(out)
     return out
